@@ -1,0 +1,64 @@
+# Every target makes its own environment: a fresh clone needs Python 3.11 or newer, and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+APP_STAMP := $(VENV)/.installed-app
+ROOMS := vocabulary store estimators fleet collectors detectors remediations metering simulator \
+         incidents dashboard service
+
+.PHONY: up test check fix docs clean integration prove lock
+
+up: $(APP_STAMP)
+	@$(BIN)/tidegauge up --demo
+
+test: $(STAMP)
+	$(BIN)/pytest -q -m "not integration and not browser" -n 2
+
+integration: $(STAMP)
+	$(BIN)/python tests/rigs/prepare.py --all
+	$(BIN)/pytest -q -m "integration or browser" --timeout 600
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tests/rigs/prepare.py --all
+	$(BIN)/pytest -q -m "not integration and not browser" -n 2
+	$(BIN)/pytest -q -m "integration or browser" --timeout 600
+
+fix: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(STAMP)
+	$(BIN)/tidegauge docs build
+
+lock: $(STAMP)
+	for name in bootstrap agent app dev; do \
+	  $(BIN)/uv pip compile requirements/$$name.in --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o requirements/$$name.txt; \
+	done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Two steps, so that `make up` does not wait for the tools of developers.
+$(VENV)/.bootstrapped: requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Tidegauge needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Preparing the environment in $(VENV) (about 20 s with a warm package cache) ..."
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+$(APP_STAMP): $(VENV)/.bootstrapped requirements/app.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/app.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMP): $(APP_STAMP) requirements/dev.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,100 @@
+"""Everything that can go wrong on purpose.
+
+    TidegaugeError
+    ├── ConfigError              a file, variable or flag says something we cannot do
+    ├── PluginError              a plugin's file does not hold what its folder promises
+    ├── SourceError              a target could not be read; `verdict` is its named state
+    │   ├── SourceDown           refused, reset or not resolvable
+    │   ├── SourceHung           connected, and did not answer in time
+    │   ├── SourceUnauthorised   401 or 403
+    │   ├── SourceUnreadable     answered, and it is no page we can read
+    │   ├── SourceOversized      answered more than the limit allows
+    │   └── SourceUnsupported    a device or driver does not offer this
+    ├── StoreError               the store or the backend behind it
+    │   └── StoreUnreachable
+    ├── RequestRefused           a request from outside breaks a rule; `reason` is a short word
+    ├── NotFound                 the thing named does not exist
+    └── ConflictError            the thing exists, and is in another state than the request assumes
+
+"No data" is a value, never one of these.
+"""
+
+from typing import ClassVar
+
+
+class TidegaugeError(Exception):
+    """The root: one clear sentence that names the thing and the mend."""
+
+
+class ConfigError(TidegaugeError):
+    """A file, variable or flag says something we cannot do."""
+
+
+class PluginError(TidegaugeError):
+    """A plugin's file does not hold what its folder promises."""
+
+
+class SourceError(TidegaugeError):
+    """A target could not be read."""
+
+    verdict: ClassVar[str] = "unreadable"
+
+
+class SourceDown(SourceError):
+    """Refused, reset or not resolvable."""
+
+    verdict = "down"
+
+
+class SourceHung(SourceError):
+    """Connected, and did not answer in time."""
+
+    verdict = "hung"
+
+
+class SourceUnauthorised(SourceError):
+    """Answered 401 or 403."""
+
+    verdict = "unauthorised"
+
+
+class SourceUnreadable(SourceError):
+    """Answered, and it is no page we can read."""
+
+    verdict = "unreadable"
+
+
+class SourceOversized(SourceError):
+    """Answered more than the limit allows."""
+
+    verdict = "oversized"
+
+
+class SourceUnsupported(SourceError):
+    """A device or driver does not offer this."""
+
+    verdict = "unsupported"
+
+
+class StoreError(TidegaugeError):
+    """The store, or the backend behind it, could not do what was asked."""
+
+
+class StoreUnreachable(StoreError):
+    """The backend does not answer."""
+
+
+class RequestRefused(TidegaugeError):
+    """A request from outside breaks a rule."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class NotFound(TidegaugeError):
+    """The thing named does not exist."""
+
+
+class ConflictError(TidegaugeError):
+    """The thing exists, and is in another state than the request assumes."""

@@ -1,0 +1,303 @@
+"""Every metric Tidegauge knows, once: name, kind, unit, labels, meaning, OpenTelemetry name.
+
+Names are in Prometheus form; `otel` is the name the same instrument bears over OTLP. Where
+OpenTelemetry's GenAI, `hw.*` or `k8s.*` conventions have a word, it is theirs; everything else
+lives under `tidegauge.`. Upstream spellings never appear here: they are known to the one
+collector that reads them.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+TARGET_LABELS = (
+    "cluster",
+    "node",
+    "namespace",
+    "pod",
+    "pool",
+    "replica",
+    "model",
+    "engine",
+    "vantage",
+    "version",
+    "tenant",
+    "gpu",
+)
+"""Labels any series may carry: who it is about. Set by us after the source's own labels, so that
+a target cannot claim another's name. `replica` and `gpu` are entity ids; `engine` is the kind of
+server (`vllm`), `version` its release or revision, `vantage` one of engine, router, gateway."""
+
+
+class Kind(StrEnum):
+    """How a metric's values behave over time."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One word for something that can be measured."""
+
+    name: str
+    kind: Kind
+    unit: str
+    """UCUM unit, `{token}` style for things that are counted."""
+    help: str
+    otel: str
+    labels: tuple[str, ...] = ()
+    """Labels of its own, beyond TARGET_LABELS."""
+
+    def __str__(self) -> str:
+        """Its name, so that queries and pages can be f-strings."""
+        return self.name
+
+    @property
+    def series_names(self) -> tuple[str, ...]:
+        """The names its samples bear in a Prometheus page."""
+        if self.kind is Kind.HISTOGRAM:
+            return (f"{self.name}_bucket", f"{self.name}_sum", f"{self.name}_count")
+        return (self.name,)
+
+
+def _counter(otel: str, unit: str, help_text: str, *labels: str, prom: str | None = None) -> Metric:
+    stem = prom or otel.replace(".", "_")
+    return Metric(f"{stem}_total", Kind.COUNTER, unit, help_text, otel, labels)
+
+
+def _gauge(otel: str, unit: str, help_text: str, *labels: str, suffix: str = "") -> Metric:
+    return Metric(otel.replace(".", "_") + suffix, Kind.GAUGE, unit, help_text, otel, labels)
+
+
+def _histogram(otel: str, help_text: str, *labels: str) -> Metric:
+    name = otel.replace(".", "_") + "_seconds"
+    return Metric(name, Kind.HISTOGRAM, "s", help_text, otel, labels)
+
+
+# -- what an engine, router or gateway did (S1-S19 of the telemetry dictionary) -------------------
+
+INPUT_TOKENS = _counter(
+    "tidegauge.llm.input_tokens", "{token}", "Prompt tokens of admitted requests, cached included."
+)
+INPUT_TOKENS_CACHED = _counter(
+    "tidegauge.llm.input_tokens.cached",
+    "{token}",
+    "The part of the input tokens that was read from a cache instead of computed.",
+)
+OUTPUT_TOKENS = _counter(
+    "tidegauge.llm.output_tokens",
+    "{token}",
+    "Generated tokens; count_at says whether each step or only the finished request counts.",
+    "count_at",
+)
+REQUESTS_FINISHED = _counter(
+    "tidegauge.llm.requests.finished",
+    "{request}",
+    "Requests that ended, whatever the outcome.",
+    "finish_reason",
+)
+REQUESTS_FAILED = _counter(
+    "tidegauge.llm.requests.failed",
+    "{request}",
+    "Requests that failed in the engine or over HTTP; never a client's own abort.",
+    "error_type",
+)
+REQUESTS_RUNNING = _gauge(
+    "tidegauge.llm.requests.running", "{request}", "Requests in the batch, over all ranks."
+)
+REQUESTS_WAITING = _gauge(
+    "tidegauge.llm.requests.waiting", "{request}", "Requests in the queue, over all ranks."
+)
+KV_CACHE_UTILIZATION = _gauge(
+    "tidegauge.llm.kv_cache.utilization", "1", "Share of KV cache blocks in use.", suffix="_ratio"
+)
+KV_CACHE_CAPACITY = _gauge(
+    "tidegauge.llm.kv_cache.capacity", "{token}", "Tokens the KV cache can hold.", suffix="_tokens"
+)
+PREEMPTIONS = _counter(
+    "tidegauge.llm.preemptions", "{event}", "Requests put back to the queue for want of KV blocks."
+)
+ENGINE_STEPS = _counter(
+    "tidegauge.llm.engine.steps",
+    "{step}",
+    "Scheduler steps that ran: the heartbeat that must move while work is queued.",
+)
+ENGINE_AWAKE = _gauge("tidegauge.llm.engine.awake", "1", "1 unless the engine was put to sleep.")
+ENGINE_START_TIME = _gauge(
+    "tidegauge.llm.engine.start_time", "s", "Unix time the server started.", suffix="_seconds"
+)
+TIME_TO_FIRST_TOKEN = _histogram(
+    "gen_ai.server.time_to_first_token", "Arrival to first token, queue and prefill included."
+)
+TIME_PER_OUTPUT_TOKEN = _histogram(
+    "gen_ai.server.time_per_output_token", "Mean time per output token after the first, by request."
+)
+INTER_TOKEN_LATENCY = _histogram(
+    "tidegauge.llm.inter_token_latency", "Time between engine outputs of one request, by step."
+)
+REQUEST_DURATION = _histogram("gen_ai.server.request.duration", "Arrival to last token.")
+QUEUE_DURATION = _histogram("tidegauge.llm.queue.duration", "Time a request waited in the queue.")
+PREFIX_CACHE_QUERIES = _counter(
+    "tidegauge.llm.prefix_cache.queries", "{token}", "Tokens looked up in the prefix cache."
+)
+PREFIX_CACHE_HITS = _counter(
+    "tidegauge.llm.prefix_cache.hits", "{token}", "Tokens found in the prefix cache."
+)
+SPEC_DECODE_DRAFT_TOKENS = _counter(
+    "tidegauge.llm.spec_decode.draft_tokens", "{token}", "Tokens proposed by the draft model."
+)
+SPEC_DECODE_ACCEPTED_TOKENS = _counter(
+    "tidegauge.llm.spec_decode.accepted_tokens", "{token}", "Draft tokens the model accepted."
+)
+LORA_ACTIVE = _gauge("tidegauge.llm.lora.active", "{adapter}", "Adapters with requests in flight.")
+
+# -- what only a gateway sees ---------------------------------------------------------------------
+
+GATEWAY_OPERATIONS = _counter(
+    "tidegauge.gateway.operations", "{operation}", "Calls users made, each counted once.", "status"
+)
+GATEWAY_ATTEMPTS = _counter(
+    "tidegauge.gateway.attempts", "{attempt}", "Calls made upstream, retries included.", "outcome"
+)
+GATEWAY_IN_FLIGHT = _gauge(
+    "tidegauge.gateway.in_flight", "{operation}", "Calls a gateway has taken and not yet answered."
+)
+GATEWAY_SPEND = _counter(
+    "tidegauge.gateway.spend",
+    "[USD]",
+    "What the gateway itself booked.",
+    prom="tidegauge_gateway_spend_usd",
+)
+CLIENT_TOKEN_USAGE = Metric(
+    "gen_ai_client_token_usage",
+    Kind.HISTOGRAM,
+    "{token}",
+    "Tokens per call as an instrumented client saw them; subsets overlap, never sum over types.",
+    "gen_ai.client.token.usage",
+    ("token_type", "operation"),
+)
+CLIENT_OPERATION_DURATION = _histogram(
+    "gen_ai.client.operation.duration",
+    "Duration of a call as an instrumented client saw it.",
+    "operation",
+    "error_type",
+)
+
+# -- GPUs -----------------------------------------------------------------------------------------
+
+GPU_UTILIZATION = _gauge(
+    "hw.gpu.utilization", "1", "Share of the sample period in which a kernel ran.", suffix="_ratio"
+)
+GPU_MEMORY_USAGE = _gauge("hw.gpu.memory.usage", "By", "Device memory in use.", suffix="_bytes")
+GPU_MEMORY_LIMIT = _gauge("hw.gpu.memory.limit", "By", "Device memory there is.", suffix="_bytes")
+GPU_POWER = _gauge("hw.power", "W", "Board power draw.", suffix="_watts")
+GPU_POWER_LIMIT = _gauge(
+    "tidegauge.gpu.power_limit", "W", "Enforced board power limit.", suffix="_watts"
+)
+GPU_ENERGY = _counter(
+    "hw.energy", "J", "Energy since the driver was loaded.", prom="hw_energy_joules"
+)
+GPU_TEMPERATURE = _gauge("hw.temperature", "Cel", "Temperature of the GPU core.", suffix="_celsius")
+GPU_ERRORS = _counter("hw.errors", "{error}", "Memory errors by kind.", "error_type")
+GPU_SM_CLOCK = _gauge("tidegauge.gpu.sm_clock", "Hz", "Clock of the SMs now.", suffix="_hertz")
+GPU_SM_CLOCK_MAX = _gauge(
+    "tidegauge.gpu.sm_clock_max", "Hz", "Highest clock the SMs may reach.", suffix="_hertz"
+)
+GPU_THROTTLED = _gauge(
+    "tidegauge.gpu.throttled", "1", "1 while the named reason holds the clocks down.", "reason"
+)
+GPU_XID_EVENTS = _counter("tidegauge.gpu.xid_events", "{event}", "Xid events seen, by code.", "xid")
+GPU_REMAPPED_ROWS = _gauge(
+    "tidegauge.gpu.remapped_rows", "{row}", "Memory rows the driver has remapped.", "error_type"
+)
+GPU_TENSOR_ACTIVE = _gauge(
+    "tidegauge.gpu.tensor_active", "1", "Share of cycles with a tensor pipe busy.", suffix="_ratio"
+)
+GPU_DRAM_ACTIVE = _gauge(
+    "tidegauge.gpu.dram_active",
+    "1",
+    "Share of cycles that moved data to or from device memory.",
+    suffix="_ratio",
+)
+GPU_PROCESS_MEMORY = _gauge(
+    "tidegauge.gpu.process_memory",
+    "By",
+    "Device memory held by one process.",
+    "pid",
+    suffix="_bytes",
+)
+GPU_ALLOCATION = _gauge(
+    "tidegauge.gpu.allocation", "1", "1 for each replica that has been given this GPU."
+)
+GPU_RECOVERY_ACTION = _gauge(
+    "tidegauge.gpu.recovery_action", "1", "1 for what the driver says the GPU needs.", "action"
+)
+
+# -- targets, replicas, money, and ourselves ------------------------------------------------------
+
+TARGET_UP = _gauge(
+    "tidegauge.target.up",
+    "1",
+    "1 when the page was read; 0 with the verdict that says why not.",
+    "target",
+    "verdict",
+)
+TARGET_SCRAPE_DURATION = _gauge(
+    "tidegauge.target.scrape_duration", "s", "Time the last read took.", "target", suffix="_seconds"
+)
+TARGET_SAMPLES = _gauge(
+    "tidegauge.target.samples", "{sample}", "Samples the last read gave.", "target"
+)
+REPLICA_STATE = _gauge("tidegauge.replica.state", "1", "1 for the state a replica is in.", "state")
+REPLICAS_DESIRED = _gauge(
+    "tidegauge.pool.replicas_desired", "{replica}", "Replicas the pool's controller asks for."
+)
+COST = _counter(
+    "tidegauge.cost",
+    "[USD]",
+    "Priced usage; basis says whether tokens at list price or GPU time paid for it.",
+    "basis",
+    prom="tidegauge_cost_usd",
+)
+UNPRICED_TOKENS = _counter(
+    "tidegauge.cost.unpriced_tokens", "{token}", "Tokens used whose price is not known."
+)
+COLLECTOR_DURATION = _gauge(
+    "tidegauge.collector.duration", "s", "Time one collector took.", "collector", suffix="_seconds"
+)
+COLLECTOR_FAILURES = _counter(
+    "tidegauge.collector.failures", "{failure}", "Collections that failed.", "collector", "reason"
+)
+DETECTOR_DURATION = _gauge(
+    "tidegauge.detector.duration", "s", "Time one detector took.", "detector", suffix="_seconds"
+)
+DETECTOR_FAILURES = _counter(
+    "tidegauge.detector.failures", "{failure}", "Detections that failed.", "detector"
+)
+SAMPLES_STORED = _counter("tidegauge.store.samples", "{sample}", "Samples written to the store.")
+WATERMARK_AGE = _gauge(
+    "tidegauge.pipeline.watermark_age",
+    "s",
+    "Age of the newest moment the pipeline has judged.",
+    suffix="_seconds",
+)
+INCIDENTS_OPEN = _gauge("tidegauge.incidents.open", "{incident}", "Incidents open now.", "severity")
+NOTIFICATIONS = _counter(
+    "tidegauge.notifications", "{notification}", "Notifications by outcome.", "receiver", "outcome"
+)
+OTLP_REFUSED = _counter(
+    "tidegauge.otlp.refused", "{request}", "OTLP requests refused, by reason.", "reason"
+)
+SAMPLES_DROPPED = _counter(
+    "tidegauge.limits.samples_dropped", "{sample}", "Samples dropped by a limit.", "limit"
+)
+
+ALL: tuple[Metric, ...] = tuple(
+    value for value in list(globals().values()) if isinstance(value, Metric)
+)
+"""Every metric, in the order of this file."""
+
+BY_NAME: dict[str, Metric] = {metric.name: metric for metric in ALL}
+BY_SERIES_NAME: dict[str, Metric] = {name: metric for metric in ALL for name in metric.series_names}
+BY_OTEL: dict[str, Metric] = {metric.otel: metric for metric in ALL}
