@@ -141,7 +141,7 @@ def from_rfc3339(text: str | None) -> float | None:
     """The reverse of rfc3339; raises ValueError on anything else."""
     if text is None:
         return None
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text).timestamp()
 
 
 def entity_json(entity: Entity) -> dict[str, str]:
