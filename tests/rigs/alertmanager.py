@@ -62,7 +62,7 @@ def serve(
         (folder / "alertmanager.yml").write_text(config, encoding="utf-8")
         share = binary.parent.parent / "share" / "prometheus" / "alertmanager"
         (folder / "share").symlink_to(share)
-        command = [
+        command: list[str | Path] = [
             binary,
             "--config.file=alertmanager.yml",
             f"--storage.path={folder / 'data'}",

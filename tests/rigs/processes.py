@@ -42,7 +42,7 @@ _watchdogs: dict[int, subprocess.Popen[str]] = {}
 _watchdog_lock = threading.Lock()
 
 
-class ServerFailed(AssertionError):
+class ServerFailed(AssertionError):  # noqa: N818 - a sentence, as in the other families
     """A rig that is installed did not start or ended by itself: a failure, never a skip."""
 
 

@@ -60,7 +60,7 @@ def serve(
         (folder / "prometheus.yml").write_text(config, encoding="utf-8")
         if rules:
             (folder / "rules.yml").write_text(rules, encoding="utf-8")
-        command = [
+        command: list[str | Path] = [
             binary,
             "--config.file=prometheus.yml",
             f"--storage.tsdb.path={data or folder / 'data'}",
