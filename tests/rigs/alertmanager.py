@@ -72,7 +72,9 @@ def serve(
             "--cluster.listen-address=",
             *flags,
         ]
-        with running("alertmanager", command, port=port, folder=folder, ready="/-/ready") as server:
+        with running(
+            "alertmanager", command, port=port, folder=folder, ready="/-/ready", kind=Server
+        ) as server:
             yield server
 
 

@@ -30,7 +30,7 @@ _failed_here: dict[str, str] = {}
 """Reasons of builds that failed in this process: a second test must not wait for them again."""
 
 
-class RigUnavailable(Exception):  # noqa: N818 - it states a fact about the machine, not a fault
+class RigUnavailable(Exception):
     """A real server cannot be had on this machine. *reason* is one sentence for a person."""
 
     def __init__(self, reason: str) -> None:

@@ -101,7 +101,7 @@ def uv() -> Path:
 
     def make(folder: Path) -> None:
         cache.ran("uv: environment", [sys.executable, "-m", "venv", folder / "venv"])
-        pip = [folder / "venv" / "bin" / "python", "-m", "pip", "install", "-q"]
+        pip: list[str | Path] = [folder / "venv" / "bin" / "python", "-m", "pip", "install", "-q"]
         cache.ran("uv: install", [*pip, "--require-hashes", "-r", requirements])
 
     recipe = requirements.read_text(encoding="utf-8")
@@ -128,4 +128,3 @@ def pip_settings(name: str) -> tuple[str, ...]:
                     values += str(ast.literal_eval(value)).split()
             break
     return tuple(dict.fromkeys(values))
-

@@ -66,7 +66,13 @@ def random_model(size: Size = TINY) -> Path:
 
     def make(folder: Path) -> None:
         python = environments.made("gguf").python
-        command = [python, script, folder / "model.gguf", str(size.layers), str(size.width)]
+        command: list[str | Path] = [
+            python,
+            script,
+            folder / "model.gguf",
+            str(size.layers),
+            str(size.width),
+        ]
         cache.ran("llamacpp: random model", command)
 
     recipe = f"{size}\n{script.read_text(encoding='utf-8')}"
@@ -100,7 +106,9 @@ def serve(
     ]
     with (
         work_folder("llamacpp") as folder,
-        running("llama-server", command, port=port, folder=folder, ready="/health") as server,
+        running(
+            "llama-server", command, port=port, folder=folder, ready="/health", kind=Server
+        ) as server,
     ):
         yield server
 
@@ -112,8 +120,18 @@ def _compile(folder: Path) -> None:
     work = folder / "work"
     work.mkdir()
     source = environments.REQUIREMENTS / "llamacpp-source.txt"
-    download = [build.python, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes"]
-    cache.ran("llamacpp: sources", [*download, "--no-binary", "llama-cpp-python", "-r", source], cwd=work)
+    download: list[str | Path] = [
+        build.python,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-deps",
+        "--require-hashes",
+    ]
+    cache.ran(
+        "llamacpp: sources", [*download, "--no-binary", "llama-cpp-python", "-r", source], cwd=work
+    )
     with tarfile.open(next(work.glob("llama_cpp_python-*.tar.gz"))) as archive:
         archive.extractall(work, filter="data")
     tree = next(work.glob("llama_cpp_python-*/vendor/llama.cpp"))

@@ -24,6 +24,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 _WATCHDOG_SOURCE = """
 import os, signal, sys
@@ -42,7 +43,7 @@ _watchdogs: dict[int, subprocess.Popen[str]] = {}
 _watchdog_lock = threading.Lock()
 
 
-class ServerFailed(AssertionError):  # noqa: N818 - a sentence, as in the other families
+class ServerFailed(AssertionError):
     """A rig that is installed did not start or ended by itself: a failure, never a skip."""
 
 
@@ -107,6 +108,9 @@ def work_folder(name: str) -> Iterator[Path]:
         yield Path(folder)
 
 
+AnyServer = TypeVar("AnyServer", bound=Server)
+
+
 @contextlib.contextmanager
 def running(
     name: str,
@@ -117,9 +121,10 @@ def running(
     ready: str | Callable[[str], bool] = "/",
     env: Mapping[str, str] | None = None,
     timeout_seconds: float = 60,
-) -> Iterator[Server]:
+    kind: type[AnyServer],
+) -> Iterator[AnyServer]:
     """
-    Run *command* in *folder* and yield once it is ready; end it afterwards.
+    Run *command* in *folder* and yield a server of that *kind* once it is ready; end it afterwards.
 
     *ready* is a path that must answer 200, or a question asked with the base URL. *env* is added
     to the environment of this process.
@@ -127,7 +132,9 @@ def running(
     Raises:
         ServerFailed: It ended by itself or was not ready in time; the message ends with its log.
     """
-    server = _start(name, command, f"http://127.0.0.1:{port}", folder, env or {})
+    log = folder / f"{name}.log"
+    process = _start(command, log, folder, env or {})
+    server = kind(name, process, f"http://127.0.0.1:{port}", log)
     try:
         _await_ready(server, ready, timeout_seconds)
         yield server
@@ -172,13 +179,8 @@ def fetched(url: str, *, token: str = "", timeout_seconds: float = 5) -> tuple[i
 
 
 def _start(
-    name: str,
-    command: Sequence[str | Path],
-    url: str,
-    folder: Path,
-    env: Mapping[str, str],
-) -> Server:
-    log = folder / f"{name}.log"
+    command: Sequence[str | Path], log: Path, folder: Path, env: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     with log.open("wb") as handle:
         process = subprocess.Popen(
             [str(part) for part in command],
@@ -190,7 +192,7 @@ def _start(
             start_new_session=True,
         )
     _tell_watchdog(process.pid)
-    return Server(name, process, url, log)
+    return process
 
 
 def _await_ready(

@@ -72,7 +72,9 @@ def serve(
             "--enable-feature=exemplar-storage,native-histograms",
             *flags,
         ]
-        with running("prometheus", command, port=port, folder=folder, ready="/-/ready") as server:
+        with running(
+            "prometheus", command, port=port, folder=folder, ready="/-/ready", kind=Server
+        ) as server:
             yield server
 
 
