@@ -1,0 +1,308 @@
+"""Configuration: default < file < environment < flag, and every value knows where it came from.
+
+The file's sections mirror the rooms: `detectors: {engine_stalled: {…}}` sets the fields of the
+plugin in detectors/engine_stalled.py, so no class here lists everybody's settings. An unknown key
+is an error that names the file and the key.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from vocabulary.errors import ConfigError
+
+ENV_PREFIX = "TIDEGAUGE_"
+CONFIG_VARIABLE = "TIDEGAUGE_CONFIG"
+"""Names the configuration file where no --config is given."""
+PLUGIN_SECTIONS = ("collectors", "detectors", "remediations")
+Plugin = TypeVar("Plugin")
+
+
+def _setting(default: Any, text: str, secret: bool = False) -> Any:
+    return field(default=default, metadata={"help": text, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the composition root needs to know; plugins keep their own settings."""
+
+    data_dir: Path = _setting(Path("tidegauge-data"), "Folder for series, incidents and usage.")
+    cluster: str = _setting("local", "Name of this cluster; part of every entity id.")
+    node: str = _setting("", "Name of this node; the host name when empty.")
+    host: str = _setting(
+        "127.0.0.1", "Address the API, the OTLP receiver and the agent page bind to."
+    )
+    port: int = _setting(8780, "Port of the HTTP API and of OTLP over HTTP.")
+    console_port: int = _setting(8501, "Port of the console.")
+    otlp_grpc_port: int = _setting(4317, "Port of OTLP over gRPC; 0 switches it off.")
+    agent_port: int = _setting(9478, "Port of the agent's Prometheus page; 0 switches it off.")
+    api_url: str = _setting("", "API that the console and the incident commands talk to.")
+    external_url: str = _setting(
+        "", "Address of the console as people reach it, for links in pages."
+    )
+    token: str = _setting("", "Bearer token of the API, OTLP and MCP doors.", secret=True)
+    token_file: Path | None = _setting(
+        None, "File that holds the token, instead of the token itself."
+    )
+    tls_cert: Path | None = _setting(None, "Certificate chain (PEM) to serve with.")
+    tls_key: Path | None = _setting(None, "Private key (PEM) of that certificate.")
+    allow_insecure: bool = _setting(
+        False, "Listen beyond loopback without TLS; your network is trusted."
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        (), "Host names the API may be reached under, beyond its own."
+    )
+    scrape: tuple[str, ...] = _setting((), "Pages of model servers and gateways to read.")
+    scrape_token_file: Path | None = _setting(None, "Bearer token sent to the scraped pages.")
+    interval_seconds: float = _setting(15.0, "Seconds between two readings of a target.")
+    timeout_seconds: float = _setting(5.0, "Seconds a target has to answer in full.")
+    max_page_mib: float = _setting(16.0, "Largest page accepted from a target.")
+    gpus: bool = _setting(True, "Read local GPUs through NVML when there are any.")
+    prometheus_url: str = _setting(
+        "", "Prometheus-compatible backend to ask instead of the own store."
+    )
+    retention_days: float = _setting(30.0, "How long series are kept.")
+    max_store_gib: float = _setting(
+        10.0, "How large the store may grow before the oldest series go."
+    )
+    otlp_endpoint: str = _setting("", "OTLP endpoint that the agent's samples are exported to.")
+    otlp_protocol: str = _setting("grpc", "Protocol of that endpoint: grpc or http.")
+    otlp_token_file: Path | None = _setting(None, "Bearer token sent to that endpoint.")
+    alertmanager_urls: tuple[str, ...] = _setting((), "Alertmanagers to notify; all are addressed.")
+    price_file: Path | None = _setting(
+        None, "Your own prices (YAML or JSON), over the shipped list."
+    )
+    gpu_usd_per_hour: str = _setting(
+        "", "Price of one GPU hour where the price book does not know it."
+    )
+    pages_per_week: float = _setting(5.0, "How many pages a week the whole fleet may cost.")
+    tenant_key: str = _setting(
+        "", "Key that pseudonymises tenants; empty keeps names.", secret=True
+    )
+    demo_speed: float = _setting(10.0, "How many times faster than the wall the demo's clock runs.")
+    demo_seed: int = _setting(7, "Seed of the simulated cluster.")
+    demo_history_days: float = _setting(14.0, "Days of simulated history the demo begins with.")
+    webhook_secret: str = _setting(
+        "", "Key of the HMAC that inbound alert hooks are signed with.", secret=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One effective value and where it came from."""
+
+    key: str
+    value: Any
+    source: str
+    help: str
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Effective settings, the plugins' own sections, and the origin of each value."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+    plugins: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    """section → plugin → field → value, not yet checked against the plugin."""
+
+    def values(self) -> Iterator[Value]:
+        """Every setting in the order of the class, then what plugin sections set."""
+        for item in dataclasses.fields(Settings):
+            yield Value(
+                item.name,
+                getattr(self.settings, item.name),
+                self.sources.get(item.name, "default"),
+                item.metadata["help"],
+                item.metadata["secret"],
+            )
+        for section, entries in self.plugins.items():
+            for plugin, fields in entries.items():
+                for name, value in fields.items():
+                    key = f"{section}.{plugin}.{name}"
+                    yield Value(key, value, self.sources.get(key, "file"), "Setting of a plugin.")
+
+    def build(self, section: str, classes: Mapping[str, type[Plugin]]) -> dict[str, Plugin]:
+        """Each discovered plugin with the settings its section gives it.
+
+        Raises:
+            ConfigError: The section names a plugin or a field that does not exist.
+        """
+        wanted = self.plugins.get(section, {})
+        for name in wanted:
+            if name not in classes:
+                raise ConfigError(
+                    f"{section}.{name}: there is no such plugin{_near(name, classes)}"
+                )
+        return {
+            name: _build(section, name, cls, wanted.get(name, {})) for name, cls in classes.items()
+        }
+
+
+def load(
+    file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any] | None = None
+) -> Config:
+    """Read the configuration; *flags* holds what the command line said (None = not given).
+
+    Raises:
+        ConfigError: An unknown key, or a value of the wrong type, named with its origin.
+    """
+    gathered = _Gathered()
+    for key, value in _read_file(file).items():
+        gathered.place(key, value, str(file))
+    for name, text in sorted(environ.items()):
+        if name.startswith(ENV_PREFIX) and name != CONFIG_VARIABLE:
+            path = name.removeprefix(ENV_PREFIX).lower().split("__")
+            value = text if len(path) == 1 else yaml.safe_load(text)
+            for part in reversed(path[1:]):
+                value = {part: value}
+            gathered.place(path[0], value, f"environment {name}")
+    for key, value in (flags or {}).items():
+        if value is not None:
+            gathered.place(key, value, "flag --" + key.replace("_", "-"))
+    return Config(_check(Settings(**gathered.values)), gathered.sources, gathered.plugins)
+
+
+def _read_file(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{file} must hold keys and values, for example `port: 8780`")
+    return {str(key): value for key, value in content.items()}
+
+
+class _Gathered:
+    """What the sources said so far; a later source overrides an earlier one."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.sources: dict[str, str] = {}
+        self.plugins: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def place(self, key: str, value: Any, origin: str) -> None:
+        """Take one top-level key, or refuse it by name."""
+        if key in PLUGIN_SECTIONS:
+            self._place_plugins(key, value, origin)
+            return
+        known = {item.name for item in dataclasses.fields(Settings)}
+        if key not in known:
+            near = _near(key, known | set(PLUGIN_SECTIONS))
+            raise ConfigError(f"{origin}: unknown key `{key}`{near}")
+        self.values[key] = _convert(key, value, origin)
+        self.sources[key] = origin
+
+    def _place_plugins(self, section: str, value: Any, origin: str) -> None:
+        if not isinstance(value, dict):
+            raise ConfigError(
+                f"{origin}: {section} must hold plugins, for example `{section}: {{name: {{…}}}}`"
+            )
+        for plugin, fields in value.items():
+            if not isinstance(fields, dict):
+                raise ConfigError(f"{origin}: {section}.{plugin} must hold settings of that plugin")
+            self.plugins.setdefault(section, {}).setdefault(str(plugin), {}).update(fields)
+            for name in fields:
+                self.sources[f"{section}.{plugin}.{name}"] = origin
+
+
+def _convert(key: str, value: Any, origin: str) -> Any:
+    """Bring *value* to the declared type of Settings.<key>."""
+    wanted = typing.get_type_hints(Settings)[key]
+    options = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
+    if value is None and type(None) in options:
+        return None
+    kind = next(option for option in options if option is not type(None))
+    try:
+        return _as(kind, value)
+    except (TypeError, ValueError) as error:
+        name = getattr(kind, "__name__", str(kind))
+        raise ConfigError(f"{origin}: {key} must be {name}, and is {value!r}") from error
+
+
+def _as(kind: Any, value: Any) -> Any:
+    if kind is bool:
+        text = str(value).strip().lower()
+        if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+            raise ValueError(text)
+        return text in {"true", "1", "yes", "on"}
+    if kind is Path:
+        return Path(str(value)).expanduser()
+    if typing.get_origin(kind) is tuple:
+        parts = value.split(",") if isinstance(value, str) else list(value)
+        return tuple(str(part).strip() for part in parts if str(part).strip())
+    if isinstance(value, bool | dict | list):
+        raise TypeError(type(value).__name__)
+    if kind is int and isinstance(value, float) and not value.is_integer():
+        raise ValueError(str(value))
+    return kind(value)
+
+
+_POSITIVE = ("interval_seconds", "timeout_seconds", "max_page_mib", "retention_days", "max_store_gib",
+             "demo_speed")  # fmt: skip
+_PORTS = ("port", "console_port", "otlp_grpc_port", "agent_port")
+
+
+def _check(settings: Settings) -> Settings:
+    for key in _POSITIVE:
+        value = getattr(settings, key)
+        if not 0 < value < float("inf"):
+            raise ConfigError(f"{key} must be greater than 0, and is {value}")
+    for key in _PORTS:
+        if not 0 <= getattr(settings, key) <= 65535:
+            raise ConfigError(
+                f"{key} must be a port between 0 and 65535, and is {getattr(settings, key)}"
+            )
+    if settings.otlp_protocol not in {"grpc", "http"}:
+        raise ConfigError(f"otlp_protocol must be grpc or http, and is {settings.otlp_protocol!r}")
+    for url in (*settings.scrape, *settings.alertmanager_urls, settings.prometheus_url):
+        if url and not url.startswith(("http://", "https://")):
+            raise ConfigError(f"{url!r} is no URL; write for example http://127.0.0.1:8000/metrics")
+    return settings
+
+
+def _build(section: str, name: str, cls: type[Plugin], fields: Mapping[str, Any]) -> Plugin:
+    known = {item.name for item in dataclasses.fields(typing.cast("Any", cls)) if item.init}
+    for key in fields:
+        if key not in known:
+            raise ConfigError(f"{section}.{name}: unknown key `{key}`{_near(key, known)}")
+    try:
+        return cls(**fields)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{section}.{name}: {error}") from error
+
+
+def _near(word: str, known: typing.Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, 1)
+    return f"; did you mean `{close[0]}`?" if close else f"; known: {', '.join(names[:40])}"
+
+
+def token_of(settings: Settings) -> str:
+    """The configured token, from its file when one is named; empty when there is none.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    if settings.token or settings.token_file is None:
+        return settings.token
+    try:
+        return settings.token_file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read token_file {settings.token_file}: {error.strerror}"
+        ) from error
