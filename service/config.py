@@ -252,8 +252,10 @@ def _as(kind: Any, value: Any) -> Any:
     return kind(value)
 
 
-_POSITIVE = ("interval_seconds", "timeout_seconds", "max_page_mib", "retention_days", "max_store_gib",
-             "demo_speed")  # fmt: skip
+_POSITIVE = (
+    "interval_seconds", "timeout_seconds", "max_page_mib", "retention_days", "max_store_gib",
+    "demo_speed",
+)  # fmt: skip
 _PORTS = ("port", "console_port", "otlp_grpc_port", "agent_port")
 
 
