@@ -7,9 +7,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from vocabulary.actions import Action
+from vocabulary.actions import Action, Autonomy
 from vocabulary.entities import Entity, EntityKind
-from vocabulary.failure_modes import FailureMode, Severity
+from vocabulary.failure_modes import BY_WORD, FailureMode, Severity
 
 API_VERSION = "v1"
 
@@ -257,3 +257,108 @@ def entity_from_json(body: Mapping[str, Any]) -> Entity:
     """The reverse of entity_json."""
     name = body.get("name", "")
     return Entity(EntityKind(body["kind"]), body["id"], "" if name == body["id"] else name)
+
+
+def incident_from_json(body: Mapping[str, Any]) -> Incident:
+    """The reverse of incident_json, exact to the millisecond.
+
+    Raises:
+        KeyError, ValueError: The body is not one that incident_json wrote.
+    """
+    impact = body["impact"]
+    money = impact["usd_per_hour"]
+    return Incident(
+        id=body["id"],
+        failure_mode=BY_WORD[body["failure_mode"]],
+        title=body["title"],
+        headline=body["headline"],
+        severity=Severity(body["severity"]),
+        state=IncidentState(body["state"]),
+        opened_at=_moment(body["opened_at"]),
+        since=_moment(body["since"]),
+        updated_at=_moment(body["updated_at"]),
+        resolved_at=from_rfc3339(body["resolved_at"]),
+        entity=entity_from_json(body["entity"]),
+        entities=tuple(entity_from_json(one) for one in body["entities"]),
+        pool=body["pool"],
+        model=body["model"],
+        tenants=tuple(body["tenants"]),
+        impact=Impact(
+            impact["requests_affected"],
+            impact["tokens_lost"],
+            None if money is None else Decimal(money),
+            impact["slo_burn"],
+            impact["basis"],
+        ),
+        causes=tuple(_cause_from_json(one) for one in body["causes"]),
+        changes=tuple(_change_from_json(one) for one in body["changes"]),
+        evidence=tuple(_evidence_from_json(one) for one in body["evidence"]),
+        actions=tuple(_action_from_json(one) for one in body["actions"]),
+        activity=tuple(_activity_from_json(one) for one in body["activity"]),
+        links=tuple((link["title"], link["url"]) for link in body["links"]),
+        assignee=body["assignee"],
+        silenced_until=from_rfc3339(body["silenced_until"]),
+        merged_into=body["merged_into"],
+    )
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _cause_from_json(body: Mapping[str, Any]) -> Cause:
+    return Cause(
+        BY_WORD[body["failure_mode"]],
+        entity_from_json(body["entity"]),
+        body["score"],
+        body["why"],
+        tuple(body["evidence_ids"]),
+    )
+
+
+def _change_from_json(body: Mapping[str, Any]) -> NearbyChange:
+    return NearbyChange(
+        _moment(body["at"]),
+        body["kind"],
+        entity_from_json(body["entity"]),
+        body["what"],
+        body["offset_seconds"],
+    )
+
+
+def _evidence_from_json(body: Mapping[str, Any]) -> EvidenceRecord:
+    return EvidenceRecord(
+        id=body["id"],
+        signal=body["signal"],
+        entity=entity_from_json(body["entity"]),
+        promql=body["promql"],
+        start=_moment(body["from"]),
+        end=_moment(body["to"]),
+        observed=body["observed"],
+        expected=body["expected"],
+        lower=body["lower"],
+        upper=body["upper"],
+        unit=body["unit"],
+        text=body["text"],
+        speaks_against=body["speaks_against"],
+    )
+
+
+def _action_from_json(body: Mapping[str, Any]) -> Action:
+    return Action(
+        id=body["id"],
+        card=body["card"],
+        title=body["title"],
+        autonomy=Autonomy(body["autonomy"]),
+        precondition=body["precondition"],
+        command=body["command"],
+        dry_run=body["dry_run"],
+        verify=body["verify"],
+        undo=body["undo"],
+        risk=body["risk"],
+        met=body["precondition_met"],
+    )
+
+
+def _activity_from_json(body: Mapping[str, Any]) -> Activity:
+    return Activity(_moment(body["at"]), body["who"], body["what"], body["text"])
