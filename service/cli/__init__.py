@@ -1,0 +1,60 @@
+"""The `tidegauge` command: one function a command, errors in one line, exit codes as promised.
+
+Exit codes: 0 ok, 1 findings, 2 usage, 3 unreachable. Data goes to stdout, logs to stderr.
+"""
+
+import sys
+from importlib.metadata import version as package_version
+from typing import Annotated
+
+import typer
+
+from service.cli import console, detect, incidents, inspect, node, rules, up, usage
+from service.cli.shared import complain
+from vocabulary.errors import SourceError, StoreUnreachable, TidegaugeError
+
+app = typer.Typer(
+    name="tidegauge",
+    help="The open AI-SRE stack for LLM inference: engine, GPU, change, tenant and money, joined.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (up, node, console, detect, inspect):
+    module.register(app)
+app.add_typer(incidents.app, name="incidents")
+app.add_typer(usage.app, name="usage")
+app.add_typer(rules.app, name="rules")
+app.add_typer(inspect.config_app, name="config")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tidegauge {package_version('tidegauge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line; known errors become one line and an exit code."""
+    try:
+        app()
+    except (StoreUnreachable, SourceError) as error:
+        complain(str(error))
+        sys.exit(3)
+    except TidegaugeError as error:
+        complain(str(error))
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,196 @@
+"""`tidegauge incidents`: work with incidents from a terminal."""
+
+import getpass
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.cli.shared import (
+    ConfigOption,
+    Output,
+    OutputOption,
+    configuration,
+    print_json,
+    print_table,
+)
+from service.client import ApiClient, client_for
+
+app = typer.Typer(
+    help="List, show and work with incidents.", no_args_is_help=True, rich_markup_mode=None
+)
+
+ApiOption = Annotated[str | None, typer.Option("--api-url", help="Address of the API.")]
+IdArgument = Annotated[str, typer.Argument(help="Incident id, as `list` shows it.")]
+KeyOption = Annotated[
+    str, typer.Option("--idempotency-key", help="Repeat a call safely with the same key.")
+]
+
+
+def _client(config: Path | None, api_url: str | None) -> ApiClient:
+    return client_for(configuration(config, api_url=api_url).settings)
+
+
+@app.command("list")
+def list_(
+    state: Annotated[
+        str | None, typer.Option(help="open, acknowledged, mitigated or resolved.")
+    ] = None,
+    severity: Annotated[str | None, typer.Option(help="critical, warning or info.")] = None,
+    since: Annotated[str | None, typer.Option(help="RFC 3339 time: opened at or after it.")] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", "-q", help="Words in title or headline.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
+    config: ConfigOption = None,
+    api_url: ApiOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List incidents, newest first. Exit code 1 when any is not resolved."""
+    answer = _client(config, api_url).get(
+        "/api/v1/incidents", state=state, severity=severity, since=since, q=query, limit=limit
+    )
+    found: list[dict[str, Any]] = answer["incidents"]
+    if output is Output.JSON:
+        print_json(found)
+    elif not found:
+        typer.echo("No incidents match.")
+    else:
+        print_table("", COLUMNS, [_row(one) for one in found])
+    if any(one["state"] != "resolved" for one in found):
+        raise typer.Exit(1)
+
+
+COLUMNS = ("ID", "SEVERITY", "STATE", "SINCE", "TITLE", "MODEL", "ENTITY", "USD/H", "CAUSE")
+
+
+def _row(one: dict[str, Any]) -> list[Any]:
+    cause = one["causes"][0]["failure_mode"] if one["causes"] else ""
+    return [
+        one["id"], one["severity"], one["state"], one["since"], one["title"], one["model"],
+        one["entity"]["name"], one["impact"]["usd_per_hour"], cause,
+    ]  # fmt: skip
+
+
+@app.command()
+def show(
+    incident_id: IdArgument,
+    config: ConfigOption = None,
+    api_url: ApiOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show one incident: what, who is hit, why, what changed, what to do."""
+    one = _client(config, api_url).get(f"/api/v1/incidents/{incident_id}")
+    if output is Output.JSON:
+        print_json(one)
+        return
+    typer.echo(f"{one['title']}  [{one['severity']}, {one['state']}]\n{one['headline']}\n")
+    impact = one["impact"]
+    print_table("Impact", ("REQUESTS", "TOKENS LOST", "USD/H", "SLO BURN", "BASIS"), [[
+        impact["requests_affected"], impact["tokens_lost"], impact["usd_per_hour"],
+        impact["slo_burn"], impact.get("basis"),
+    ]])  # fmt: skip
+    print_table("\nCauses, most likely first", ("SCORE", "CAUSE", "ENTITY", "WHY"), [
+        [f"{c['score']:.2f}", c["failure_mode"], c["entity"]["name"], c["why"]]
+        for c in one["causes"]
+    ])  # fmt: skip
+    print_table("\nWhat changed", ("OFFSET S", "KIND", "ENTITY", "WHAT"), [
+        [f"{c['offset_seconds']:+.0f}", c["kind"], c["entity"]["name"], c["what"]]
+        for c in one["changes"]
+    ])  # fmt: skip
+    print_table("\nEvidence", ("SIGNAL", "OBSERVED", "EXPECTED", "UNIT", "TEXT"), [
+        [e["signal"], _round(e["observed"]), _round(e["expected"]), e.get("unit"), e["text"]]
+        for e in one["evidence"]
+    ])  # fmt: skip
+    for card in one["actions"]:
+        typer.echo(f"\n{card['card']}  {card['title']}  ({card['autonomy']})")
+        for field in ("precondition", "command", "dry_run", "verify", "undo", "risk"):
+            typer.echo(f"  {field:<13} {card[field]}")
+    typer.echo("")
+    print_table("Activity", ("AT", "WHO", "WHAT", "TEXT"), [
+        [line["at"], line["who"], line["what"], line["text"]] for line in one["activity"]
+    ])  # fmt: skip
+
+
+def _round(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _act(client: ApiClient, incident_id: str, verb: str, body: dict[str, Any], key: str) -> None:
+    body = {"who": getpass.getuser(), **body}
+    one = client.post(f"/api/v1/incidents/{incident_id}/{verb}", body, key or uuid.uuid4().hex)
+    typer.echo(f"{one['id']}: {one['state']}")
+
+
+@app.command()
+def ack(
+    incident_id: IdArgument,
+    config: ConfigOption = None,
+    api_url: ApiOption = None,
+    key: KeyOption = "",
+) -> None:
+    """Acknowledge: you are looking at it."""
+    _act(_client(config, api_url), incident_id, "ack", {}, key)
+
+
+@app.command()
+def assign(
+    incident_id: IdArgument,
+    assignee: Annotated[str, typer.Argument(help="Who takes it.")],
+    config: ConfigOption = None,
+    api_url: ApiOption = None,
+    key: KeyOption = "",
+) -> None:
+    """Give the incident to somebody."""
+    _act(_client(config, api_url), incident_id, "assign", {"assignee": assignee}, key)
+
+
+@app.command()
+def silence(
+    incident_id: IdArgument,
+    minutes: Annotated[float, typer.Option(min=1, max=1440, help="For how long.")] = 60,
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit.")] = "",
+    config: ConfigOption = None,
+    api_url: ApiOption = None,
+    key: KeyOption = "",
+) -> None:
+    """Stop notifications of this incident for a while."""
+    body = {"seconds": minutes * 60, "reason": reason}
+    _act(_client(config, api_url), incident_id, "silence", body, key)
+
+
+@app.command()
+def resolve(
+    incident_id: IdArgument,
+    reason: Annotated[str, typer.Option(help="What ended it.")] = "",
+    config: ConfigOption = None,
+    api_url: ApiOption = None,
+    key: KeyOption = "",
+) -> None:
+    """Close the incident by hand."""
+    _act(_client(config, api_url), incident_id, "resolve", {"reason": reason}, key)
+
+
+@app.command()
+def note(
+    incident_id: IdArgument,
+    text: Annotated[str, typer.Argument(help="What to remember.")],
+    config: ConfigOption = None,
+    api_url: ApiOption = None,
+    key: KeyOption = "",
+) -> None:
+    """Write a line into the incident's activity."""
+    _act(_client(config, api_url), incident_id, "note", {"text": text}, key)
+
+
+@app.command()
+def report(
+    incident_id: IdArgument,
+    config: ConfigOption = None,
+    api_url: ApiOption = None,
+) -> None:
+    """Print the incident as a Markdown report."""
+    from service.report import markdown
+
+    typer.echo(markdown(_client(config, api_url).get(f"/api/v1/incidents/{incident_id}")))

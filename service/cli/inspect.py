@@ -1,0 +1,69 @@
+"""`tidegauge doctor` and `tidegauge config show`: what is seen, and what is configured."""
+
+from typing import Annotated
+
+import typer
+
+from service.cli.shared import (
+    ConfigOption,
+    Output,
+    OutputOption,
+    configuration,
+    print_json,
+    print_table,
+)
+from service.doctor import Verdict, examine
+
+config_app = typer.Typer(
+    help="Look at the configuration.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the top-level commands of this file."""
+    app.command()(doctor)
+
+
+def doctor(
+    scrape: Annotated[
+        list[str] | None, typer.Option(help="Page to look at as well; repeatable.")
+    ] = None,
+    config: ConfigOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Say what Tidegauge can and cannot see here, and how to mend it. Exit code 1 when blind."""
+    from service.assembly import reach_for, recogniser
+
+    settings = configuration(config, scrape=scrape or None).settings
+    checks = list(examine(settings, reach_for(settings), recogniser()))
+    if output is Output.JSON:
+        print_json([
+            {"check": c.name, "verdict": c.verdict.value, "what": c.what, "mend": c.mend} for c in checks
+        ])  # fmt: skip
+    else:
+        rows = [[c.verdict.value, c.name, c.what, c.mend] for c in checks]
+        print_table("", ("VERDICT", "CHECK", "WHAT", "MEND"), rows)
+    if any(check.verdict is Verdict.BLIND for check in checks):
+        raise typer.Exit(1)
+
+
+@config_app.command("show")
+def config_show(config: ConfigOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Show every effective value and where it came from."""
+    values = list(configuration(config).values())
+    shown = [("***" if value.secret and value.value else value.value) for value in values]
+    if output is Output.JSON:
+        print_json({
+            value.key: {"value": text, "source": value.source}
+            for value, text in zip(values, shown, strict=True)
+        })  # fmt: skip
+        return
+    rows = [
+        [value.key, _plain(text), value.source, value.help]
+        for value, text in zip(values, shown, strict=True)
+    ]
+    print_table("", ("KEY", "VALUE", "SOURCE", "MEANING"), rows)
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,72 @@
+"""A client of the API, for the command line: one request, plain errors."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from service.config import Settings, token_of
+from vocabulary.errors import ConflictError, NotFound, RequestRefused, StoreUnreachable
+
+TOKEN_FILE = "token"  # noqa: S105 - the name of a file, not a secret
+"""Where `tidegauge up` leaves its token inside the data directory, readable by its owner alone."""
+
+
+class ApiClient:
+    """Talks to `tidegauge up` or `tidegauge serve`."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx2.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=15.0,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON at *path*."""
+        return self._call("GET", path, params={k: v for k, v in query.items() if v is not None})
+
+    def post(self, path: str, body: Mapping[str, Any], idempotency_key: str = "") -> Any:
+        """Send *body*; the same key twice acts once."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._call("POST", path, json=dict(body), headers=headers)
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        try:
+            answer = self._client.request(method, path, **arguments)
+        except httpx2.HTTPError as error:
+            raise StoreUnreachable(
+                f"no answer from {self.url} ({type(error).__name__}); is `tidegauge up` or "
+                "`tidegauge serve` running there? Name another with --api-url"
+            ) from error
+        if answer.status_code < 400:
+            return answer.json()
+        try:
+            reason = str(answer.json().get("detail", ""))
+        except ValueError:
+            reason = answer.text[:200]
+        message = f"{self.url}{path}: {reason or answer.reason_phrase}"
+        if answer.status_code == 404:
+            raise NotFound(message)
+        if answer.status_code == 409:
+            raise ConflictError(message)
+        raise RequestRefused(str(answer.status_code), f"{message} (HTTP {answer.status_code})")
+
+
+def client_for(settings: Settings) -> ApiClient:
+    """A client for the configured API, with the configured token or the one `up` left behind."""
+    url = settings.api_url or f"http://127.0.0.1:{settings.port}"
+    token = token_of(settings) or _left_behind(settings.data_dir / TOKEN_FILE)
+    return ApiClient(url, token)
+
+
+def _left_behind(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,196 @@
+"""What Tidegauge can and cannot see here, and why: each line with its mend."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import httpx2
+
+from service.config import Settings
+from vocabulary.contracts import Reach
+from vocabulary.errors import SourceError
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    """Seen."""
+    ABSENT = "absent"
+    """Not here, and not needed."""
+    BLIND = "blind"
+    """Should be seen, and is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    verdict: Verdict
+    what: str
+    mend: str = ""
+
+
+def examine(
+    settings: Settings, reach: Reach, recognise: Callable[[bytes], str | None]
+) -> Iterator[Check]:
+    """Look at everything this configuration asks for, in the order data flows."""
+    yield _python()
+    yield _data_folder(settings.data_dir)
+    yield from _ports(settings)
+    yield from _targets(settings, reach, recognise)
+    yield _gpus(settings, reach)
+    yield _kubelet()
+    yield _kubernetes()
+    if settings.prometheus_url:
+        yield _http("prometheus", f"{settings.prometheus_url.rstrip('/')}/api/v1/query?query=1")
+    for url in settings.alertmanager_urls:
+        yield _http(f"alertmanager {url}", f"{url.rstrip('/')}/api/v2/status")
+    if not settings.alertmanager_urls:
+        yield Check(
+            "alertmanager", Verdict.ABSENT, "no Alertmanager is configured, so nothing pages",
+            "set alertmanager_urls, for example http://127.0.0.1:9093",
+        )  # fmt: skip
+
+
+def _python() -> Check:
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    return Check("python", Verdict.OK, f"Python {found} on {sys.platform}")
+
+
+def _data_folder(folder: Path) -> Check:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+        usage = os.statvfs(folder)
+    except OSError as error:
+        return Check(
+            "data folder", Verdict.BLIND, f"{folder}: {error.strerror}",
+            "name a writable folder with --data-dir",
+        )  # fmt: skip
+    free_gib = usage.f_bavail * usage.f_frsize / 2**30
+    if free_gib < 1:
+        return Check(
+            "data folder", Verdict.BLIND, f"{folder}: {free_gib:.1f} GiB free", "free some space"
+        )
+    return Check("data folder", Verdict.OK, f"{folder} is writable, {free_gib:.0f} GiB free")
+
+
+def _ports(settings: Settings) -> Iterator[Check]:
+    wanted = {
+        "API": settings.port,
+        "console": settings.console_port,
+        "OTLP over gRPC": settings.otlp_grpc_port,
+        "agent page": settings.agent_port,
+    }
+    for name, port in wanted.items():
+        if port == 0:
+            continue
+        if port_is_free(settings.host, port):
+            yield Check(f"port {port}", Verdict.OK, f"free for the {name}")
+        else:
+            yield Check(
+                f"port {port}", Verdict.ABSENT, f"taken; the {name} (ours?) or another program has it",
+                "stop that program, or choose another port",
+            )  # fmt: skip
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Whether a server could bind there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _targets(
+    settings: Settings, reach: Reach, recognise: Callable[[bytes], str | None]
+) -> Iterator[Check]:
+    if not settings.scrape:
+        yield Check(
+            "targets", Verdict.ABSENT, "no page of a model server or gateway is configured",
+            "name one with --scrape http://HOST:PORT/metrics",
+        )  # fmt: skip
+    for url in settings.scrape:
+        try:
+            page = reach.get(url, {}, settings.timeout_seconds)
+        except SourceError as error:
+            yield Check(
+                url, Verdict.BLIND, f"{error.verdict}: {error}", _MENDS.get(error.verdict, "")
+            )
+            continue
+        source = recognise(page.body)
+        if source is None:
+            yield Check(
+                url, Verdict.BLIND, "answers, and bears no metric names that we know",
+                "is this the metrics page of a model server or gateway?",
+            )  # fmt: skip
+        else:
+            yield Check(
+                url, Verdict.OK, f"{source}, {len(page.body)} bytes in {page.seconds:.3f} s"
+            )
+
+
+_MENDS = {
+    "down": "is the server running, and is the port right?",
+    "hung": "the server accepts connections and does not answer: look at it, or raise timeout_seconds",
+    "unauthorised": "give the token with scrape_token_file",
+    "unreadable": "is this URL the metrics page (usually /metrics)?",
+    "oversized": "raise max_page_mib, or cut the page's cardinality",
+}
+
+
+def _gpus(settings: Settings, reach: Reach) -> Check:
+    if not settings.gpus:
+        return Check("gpus", Verdict.ABSENT, "switched off (gpus: false)")
+    nvml = reach.nvml
+    try:
+        nvml.nvmlInit()
+        count = int(nvml.nvmlDeviceGetCount())
+    except nvml.NVMLError as error:
+        return Check(
+            "gpus", Verdict.ABSENT, f"NVML: {error}",
+            "on a GPU node install the NVIDIA driver; in a container ask for the utility capability",
+        )  # fmt: skip
+    return Check("gpus", Verdict.OK, f"{count} through NVML")
+
+
+def _kubelet() -> Check:
+    socket_path = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
+    if not socket_path.parent.exists():
+        return Check("kubelet", Verdict.ABSENT, "this is no Kubernetes node")
+    if os.access(socket_path, os.R_OK | os.W_OK):
+        return Check("kubelet", Verdict.OK, f"{socket_path} can be read")
+    return Check(
+        "kubelet", Verdict.BLIND, f"{socket_path} cannot be read by user {os.geteuid()}",
+        "mount the pod-resources folder into the agent and run it with a group that may read it",
+    )  # fmt: skip
+
+
+def _kubernetes() -> Check:
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        return Check("kubernetes", Verdict.OK, "running inside a pod")
+    return Check("kubernetes", Verdict.ABSENT, "not running inside a cluster")
+
+
+def _http(name: str, url: str) -> Check:
+    try:
+        answer = httpx2.get(url, timeout=5.0, trust_env=False)
+    except httpx2.HTTPError as error:
+        return Check(name, Verdict.BLIND, f"no answer ({type(error).__name__})", "is it running?")
+    if answer.status_code >= 400:
+        return Check(
+            name, Verdict.BLIND, f"HTTP {answer.status_code}", "check the address and its token"
+        )
+    return Check(name, Verdict.OK, "answers")
