@@ -3,7 +3,8 @@ An application that calls a model through an instrumented client and exports OTL
 
 The instrumentation is the official successor, ``opentelemetry-instrumentation-genai-openai``, in
 an environment of its own, so that the project's OpenTelemetry version never decides what its
-receiver is tested with. Spans and metrics are flushed before `call` returns.
+receiver is tested with. Spans and metrics are flushed before `call` returns. Metrics arrive
+twice, at the flush and at the end, both cumulative: a receiver must not add them up.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from rigs import environments
+
+_SCRIPT = Path(__file__).parent / "inside" / "genai_calls.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def call(
         "content": content,
     }
     done = subprocess.run(
-        [environments.made("genai-client").python, Path(__file__).parent / _SCRIPT],
+        [environments.made("genai-client").python, _SCRIPT],
         input=json.dumps(order),
         capture_output=True,
         text=True,
@@ -75,6 +78,3 @@ def call(
     assert done.returncode == 0, f"the instrumented client failed:\n{done.stderr[-3000:]}"
     said = json.loads(done.stdout)
     return Outcome(said["ok"], said["errors"], done.stderr)
-
-
-_SCRIPT = "inside/genai_calls.py"

@@ -102,6 +102,11 @@ def config(routes: Sequence[Route], *, with_end_users: bool = True) -> dict[str,
     }
 
 
+def program() -> Path:
+    """The gateway's command, in an environment of its own, made if it is not there yet."""
+    return environments.made("litellm").script("litellm")
+
+
 @contextlib.contextmanager
 def serve(configuration: Mapping[str, object], tenants: Mapping[str, Tenant]) -> Iterator[Gateway]:
     """
@@ -109,7 +114,7 @@ def serve(configuration: Mapping[str, object], tenants: Mapping[str, Tenant]) ->
 
     Requests authenticate with ``Authorization: Bearer KEY``; ``MASTER_KEY`` is an administrator.
     """
-    program = environments.made("litellm").script("litellm")
+    command_of_litellm = program()
     port = free_port()
     with work_folder("litellm") as folder:
         # YAML reads JSON.
@@ -126,7 +131,7 @@ def serve(configuration: Mapping[str, object], tenants: Mapping[str, Tenant]) ->
             "HOME": str(folder),
         }
         command: list[str | Path] = [
-            program,
+            command_of_litellm,
             *("--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port)),
         ]
         with running(

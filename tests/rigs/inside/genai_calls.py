@@ -28,18 +28,19 @@ def main() -> None:
     client = openai.OpenAI(
         base_url=order["base_url"], api_key=order["api_key"], max_retries=0, timeout=60
     )
-    outcome = {"ok": 0, "errors": []}
+    ok = 0
+    errors: list[str] = []
     for index in range(order["calls"]):
         try:
             _call(client, order, index)
-            outcome["ok"] += 1
+            ok += 1
         except openai.OpenAIError as error:
-            outcome["errors"].append(type(error).__name__)
+            errors.append(type(error).__name__)
     tracing.force_flush()
     measuring.force_flush()
     tracing.shutdown()
     measuring.shutdown()
-    json.dump(outcome, sys.stdout)
+    json.dump({"ok": ok, "errors": errors}, sys.stdout)
 
 
 def _call(client: Any, order: dict[str, Any], index: int) -> None:
