@@ -1,7 +1,6 @@
 """What Tidegauge can and cannot see here, and why: each line with its mend."""
 
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx2
 
 from service.config import Settings
+from service.network import port_is_free
 from vocabulary.contracts import Reach
 from vocabulary.errors import SourceError
 
@@ -96,22 +96,9 @@ def _ports(settings: Settings) -> Iterator[Check]:
         if port_is_free(settings.host, port):
             yield Check(f"port {port}", Verdict.OK, f"free for the {name}")
         else:
-            yield Check(
-                f"port {port}", Verdict.ABSENT, f"taken; the {name} (ours?) or another program has it",
-                "stop that program, or choose another port",
-            )  # fmt: skip
-
-
-def port_is_free(host: str, port: int) -> bool:
-    """Whether a server could bind there now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+            what = f"taken: by our own {name}, or by another program"
+            mend = "if it is not ours, stop that program or choose another port"
+            yield Check(f"port {port}", Verdict.ABSENT, what, mend)
 
 
 def _targets(
@@ -144,7 +131,7 @@ def _targets(
 
 _MENDS = {
     "down": "is the server running, and is the port right?",
-    "hung": "the server accepts connections and does not answer: look at it, or raise timeout_seconds",
+    "hung": "it accepts connections and stays silent: look at it, or raise timeout_seconds",
     "unauthorised": "give the token with scrape_token_file",
     "unreadable": "is this URL the metrics page (usually /metrics)?",
     "oversized": "raise max_page_mib, or cut the page's cardinality",
@@ -161,7 +148,7 @@ def _gpus(settings: Settings, reach: Reach) -> Check:
     except nvml.NVMLError as error:
         return Check(
             "gpus", Verdict.ABSENT, f"NVML: {error}",
-            "on a GPU node install the NVIDIA driver; in a container ask for the utility capability",
+            "on a GPU node install the driver; in a container ask for the utility capability",
         )  # fmt: skip
     return Check("gpus", Verdict.OK, f"{count} through NVML")
 
@@ -172,10 +159,9 @@ def _kubelet() -> Check:
         return Check("kubelet", Verdict.ABSENT, "this is no Kubernetes node")
     if os.access(socket_path, os.R_OK | os.W_OK):
         return Check("kubelet", Verdict.OK, f"{socket_path} can be read")
-    return Check(
-        "kubelet", Verdict.BLIND, f"{socket_path} cannot be read by user {os.geteuid()}",
-        "mount the pod-resources folder into the agent and run it with a group that may read it",
-    )  # fmt: skip
+    what = f"{socket_path} cannot be read by user {os.geteuid()}"
+    mend = "mount the pod-resources folder into the agent, with a group that may read it"
+    return Check("kubelet", Verdict.BLIND, what, mend)
 
 
 def _kubernetes() -> Check:

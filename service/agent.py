@@ -1,0 +1,161 @@
+"""The agent's loop: read every target each interval, mark what ended, hand the samples on.
+
+One slow or broken target never delays another: each is read by a worker of its own, and one that
+has not answered when the round closes is `hung` for that round.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from vocabulary import metrics
+from vocabulary.contracts import Collector, Reach, Target
+from vocabulary.errors import SourceError
+from vocabulary.samples import Sample, Series, labels_of
+
+log = structlog.get_logger(__name__)
+NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading one target gave."""
+
+    samples: tuple[Sample, ...]
+    verdict: str
+    """`ok`, or the named state the target is in."""
+    detail: str = ""
+    """The reason in words, when it is not ok."""
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Agent:
+    """Reads targets and the node's hardware once a round."""
+
+    targets: Callable[[], Sequence[Target]]
+    read: Callable[[Target, Reach, float], Reading]
+    """Reads one page, whatever kind of server it is; never raises."""
+    hardware: Mapping[str, Collector]
+    """Collectors of scope node, each run once a round."""
+    node: Target
+    """Who this node is; its labels go onto hardware samples."""
+    reach: Reach
+    deliver: Callable[[float, list[Sample]], None]
+    deadline_seconds: float = 6.0
+    """Wall seconds a round waits before it calls the rest hung."""
+    workers: int = 16
+    verdicts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Target URL → (verdict, detail) of the last round, for the doctor and the status page."""
+    _pool: ThreadPoolExecutor = field(init=False)
+    _busy: dict[str, Future[Reading]] = field(default_factory=dict)
+    _seen: dict[str, frozenset[Series]] = field(default_factory=dict)
+    _known: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What pages told about themselves, so that a silent target keeps its model and engine."""
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="read")
+
+    def round(self, now: float) -> list[Sample]:
+        """Read everything once; every sample bears the time *now*."""
+        targets = {target.url: target for target in self.targets()}
+        for url, target in targets.items():
+            if url not in self._busy:
+                self._busy[url] = self._pool.submit(self.read, target, self.reach, now)
+        hardware = {
+            name: self._pool.submit(self._hardware, name, collector, now)
+            for name, collector in self.hardware.items()
+        }
+        pending: list[Future[Any]] = [*self._busy.values(), *hardware.values()]
+        wait(pending, timeout=self.deadline_seconds)
+        samples: list[Sample] = []
+        for url, target in targets.items():
+            samples.extend(self._target_samples(target, self._finished(url), now))
+        for url in self._seen.keys() - targets.keys() - {f"hw:{name}" for name in self.hardware}:
+            samples.extend(self._ended(url, frozenset(), now))
+            self.verdicts.pop(url, None)
+        for name, future in hardware.items():
+            got = future.result() if future.done() else []
+            samples.extend(got)
+            samples.extend(self._ended(f"hw:{name}", frozenset(one.series for one in got), now))
+        self.deliver(now, samples)
+        return samples
+
+    def close(self) -> None:
+        """Let go of the workers without waiting for hung ones."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _finished(self, url: str) -> Reading:
+        future = self._busy[url]
+        if not future.done():
+            return Reading(
+                (), "hung", "did not answer before the round closed", self.deadline_seconds
+            )
+        del self._busy[url]
+        return future.result()
+
+    def _target_samples(self, target: Target, reading: Reading, now: float) -> Iterable[Sample]:
+        self.verdicts[target.url] = (reading.verdict, reading.detail)
+        yield from reading.samples
+        told = self._known.setdefault(target.url, {})
+        told.update(_identity(reading.samples))
+        about = {**told, **dict(target.labels), "target": target.url}
+        up = 1.0 if reading.verdict == "ok" else 0.0
+        own = [
+            _sample(metrics.TARGET_UP.name, up, now, {**about, "verdict": reading.verdict}),
+            _sample(metrics.TARGET_SCRAPE_DURATION.name, reading.seconds, now, about),
+            _sample(metrics.TARGET_SAMPLES.name, float(len(reading.samples)), now, about),
+        ]
+        yield from own
+        kept = frozenset(one.series for one in (*reading.samples, *own))
+        yield from self._ended(target.url, kept, now)
+
+    def _ended(self, source: str, present: frozenset[Series], now: float) -> Iterable[Sample]:
+        """Staleness marks for series this source had in the last round and has no more."""
+        for series in self._seen.get(source, frozenset()) - present:
+            yield Sample(series, NAN, now)
+        if present:
+            self._seen[source] = present
+        else:
+            self._seen.pop(source, None)
+
+    def _hardware(self, name: str, collector: Collector, now: float) -> list[Sample]:
+        began = time.perf_counter()
+        try:
+            samples = list(collector.collect(self.node, self.reach, now))
+        except SourceError as error:
+            self.verdicts[f"hw:{name}"] = (error.verdict, str(error))
+            return []
+        except Exception as error:  # a broken driver must not stop the pages
+            log.exception("collector failed", collector=name)
+            self.verdicts[f"hw:{name}"] = ("failed", type(error).__name__)
+            return []
+        self.verdicts[f"hw:{name}"] = ("ok", "")
+        spent = time.perf_counter() - began
+        labels = {**dict(self.node.labels), "collector": name}
+        return [*samples, _sample(metrics.COLLECTOR_DURATION.name, spent, now, labels)]
+
+
+def _identity(samples: Sequence[Sample]) -> dict[str, str]:
+    """Labels that only the page could tell: which model, which engine, which vantage."""
+    found: dict[str, str] = {}
+    for sample in samples:
+        labels = dict(sample.series.labels)
+        for name in ("engine", "vantage", "version"):
+            if name in labels:
+                found.setdefault(name, labels[name])
+        if labels.get("vantage") == "engine":
+            for name in ("model", "pool"):
+                if name in labels:
+                    found.setdefault(name, labels[name])
+        if len(found) == 5:
+            break
+    return found
+
+
+def _sample(name: str, value: float, at: float, labels: Mapping[str, str]) -> Sample:
+    return Sample(Series(name, labels_of(labels)), value, at)
