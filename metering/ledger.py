@@ -1,0 +1,338 @@
+"""The ledger: every attempt once, exactly priced, in SQLite; totals by tenant, model and period.
+
+Spans are the billing record. Beside them lies what counters grew by, booked by the hour and by
+vantage; the sources are compared, never added up. Periods are half-open in UTC.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from sqlite3 import Connection, Row
+from typing import Any
+
+from metering.buckets import Buckets, buckets_of
+from metering.ledger_schema import MIGRATIONS
+from metering.money import EXACT, DecimalSum, money, plain
+from metering.prices import GpuPrice, PriceBook, TokenPrice, Unpriced
+from metering.totals import GpuTotal, Total
+from store.database import Database
+from vocabulary.usage import UsageSpan
+
+VANTAGES = ("gateway", "client", "engine")
+"""Best first: the first that saw an attempt in a period is the one that is charged."""
+HOUR = 3600
+BY_DEFAULT = ("tenant", "model")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a batch of spans."""
+
+    new: int = 0
+    repeated: int = 0
+    """Delivered before, word for word: no effect."""
+    conflicting: int = 0
+    """The same attempt told differently: the first telling stands, the other is parked."""
+    unpriced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Growth of counters in one hour, as the meter books it."""
+
+    hour: int
+    """Unix second at which the hour begins."""
+    vantage: str
+    tenant: str
+    model: str
+    pool: str
+    kind: str
+    """`input`, `cached`, `output`, `usd`, `unpriced`, `operations`, `operations_failed`,
+    `attempts`, `attempts_failed`, `gpu_seconds`, `gpu_usd`."""
+    amount: Decimal
+    price: TokenPrice | GpuPrice | None = None
+
+
+class Ledger:
+    """Usage in one SQLite file, durable when a call returns.
+
+    Args:
+        path: The file; made when missing.
+        book: Prices of what is recorded from now on.
+        pool_of: The pool behind a served model, empty when not known.
+
+    Raises:
+        StoreError: The file cannot be opened.
+    """
+
+    def __init__(
+        self, path: Path, book: PriceBook, pool_of: Callable[[str], str] = lambda _: ""
+    ) -> None:
+        self.book = book
+        self._pool_of = pool_of
+        self._database = Database(path, MIGRATIONS)
+        with self._database.transaction() as connection:
+            connection.create_aggregate("decimal_sum", 1, DecimalSum)
+            connection.create_function("decimal_add", 2, _add, deterministic=True)
+
+    def record(self, spans: Iterable[UsageSpan], now: float) -> Recorded:
+        """Take *spans*, each attempt once, all together; *now* dates the booking."""
+        counts = {"new": 0, "repeated": 0, "conflicting": 0, "unpriced": 0}
+        with self._database.transaction() as connection:
+            for span in spans:
+                counts[self._record_one(connection, span, now)] += 1
+        counts["new"] += counts["unpriced"]
+        return Recorded(**counts)
+
+    def price_unpriced(self, now: float) -> int:
+        """Charge what had no price when it came and has one in the book now; gives how many.
+
+        What was charged stays as it was: a new price list never changes an old charge.
+        """
+        rows = self._database.query(
+            "SELECT a.* FROM attempt a LEFT JOIN charge c USING (attempt_id) "
+            "WHERE c.attempt_id IS NULL AND a.uncached IS NOT NULL"
+        )
+        with self._database.transaction() as connection:
+            return sum(
+                self._charge(connection, row["attempt_id"], row["model"], row["provider"],
+                             _buckets(row), now)
+                for row in rows
+            )  # fmt: skip
+
+    def conflicts(self) -> int:
+        """Attempts told in more than one way, each telling after the first counted."""
+        return int(self._database.query("SELECT COUNT(*) FROM conflict")[0][0])
+
+    def best_vantage(self, start: float, end: float) -> str:
+        """The vantage whose attempts are charged in [start, end); empty when none saw any."""
+        for vantage in VANTAGES:
+            if self._database.query(
+                "SELECT 1 FROM attempt WHERE vantage = ? AND at >= ? AND at < ? LIMIT 1",
+                vantage, start, end,
+            ):  # fmt: skip
+                return vantage
+        return ""
+
+    def totals(
+        self, start: float, end: float, by: Sequence[str] = BY_DEFAULT, vantage: str = ""
+    ) -> list[Total]:
+        """Attempts that began in [start, end), seen from one *vantage* (empty: the best)."""
+        seen = vantage or self.best_vantage(start, end)
+        rows = self._database.query(_TOTALS, *_grouping(by), seen, start, end)
+        return [
+            Total(
+                row["tenant"], row["model"], row["pool"],
+                Buckets(*(row[name] or 0 for name in _BUCKETS)),
+                row["operations"], row["operations"] - row["succeeded"],
+                row["attempts"], row["failed"], row["unreported"],
+                None if row["usd"] is None else Decimal(row["usd"]),
+                row["unpriced"] or 0,
+                self._sources(row["prices"]),
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def counted(
+        self, start: float, end: float, by: Sequence[str] = BY_DEFAULT, vantage: str = "gateway"
+    ) -> list[Total]:
+        """What counters of *vantage* grew by in the hours that begin in [start, end)."""
+        groups: dict[tuple[str, str, str], dict[str, Decimal]] = {}
+        sources: dict[tuple[str, str, str], set[str]] = {}
+        for row in self._counted(start, end, by, vantage):
+            key = (row["tenant"], row["model"], row["pool"])
+            groups.setdefault(key, {})[row["kind"]] = Decimal(row["amount"])
+            sources.setdefault(key, set()).update(filter(None, (row["prices"] or "").split(",")))
+        return [
+            _counted_total(key, kinds, self._sources(",".join(sorted(sources[key]))))
+            for key, kinds in sorted(groups.items())
+            if not kinds.keys() <= {"gpu_seconds", "gpu_usd"}
+        ]
+
+    def gpu_totals(self, start: float, end: float) -> list[GpuTotal]:
+        """GPU time held in the hours that begin in [start, end), by pool and model."""
+        found: dict[tuple[str, str], dict[str, Row]] = {}
+        for row in self._counted(start, end, ("model", "pool"), "gpu"):
+            found.setdefault((row["pool"], row["model"]), {})[row["kind"]] = row
+        return [
+            GpuTotal(
+                *key,
+                Decimal(rows["gpu_seconds"]["amount"]),
+                Decimal(rows["gpu_usd"]["amount"]) if "gpu_usd" in rows else None,
+                self._sources(rows["gpu_usd"]["prices"]) if "gpu_usd" in rows else (),
+            )
+            for key, rows in sorted(found.items())
+        ]
+
+    def spending(self, start: float, end: float, **match: str) -> list[tuple[int, Decimal]]:
+        """(hour, USD) of token usage by counters where tenant, model and pool match."""
+        rows = self._database.query(
+            "SELECT hour, decimal_sum(amount) AS amount FROM counted WHERE kind = 'usd' "
+            "AND hour >= ? AND hour < ? AND tenant GLOB ? AND model GLOB ? AND pool GLOB ? "
+            "GROUP BY hour ORDER BY hour",
+            start, end, *(_literal(match.get(name, "")) for name in ("tenant", "model", "pool")),
+        )  # fmt: skip
+        return [(row["hour"], Decimal(row["amount"])) for row in rows]
+
+    def book_counters(
+        self, bookings: Iterable[Booking], readings: Mapping[str, tuple[float, float]]
+    ) -> None:
+        """Add *bookings* and remember the *readings* they rest on, in one commit.
+
+        So a crash between two commits neither loses growth nor counts it twice.
+        """
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO counted VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+                "SET amount = decimal_add(amount, excluded.amount)",
+                [
+                    (b.hour, b.vantage, b.tenant, b.model, b.pool, b.kind,
+                     self._price_id(connection, b.price), plain(b.amount))
+                    for b in bookings
+                ],
+            )  # fmt: skip
+            connection.executemany(
+                "INSERT OR REPLACE INTO reading VALUES (?, ?, ?)",
+                [(series, value, at) for series, (value, at) in readings.items()],
+            )
+
+    def readings(self) -> dict[str, tuple[float, float]]:
+        """The last value and time of every metered series, as last committed."""
+        rows = self._database.query("SELECT series, value, at FROM reading")
+        return {row["series"]: (row["value"], row["at"]) for row in rows}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _record_one(self, connection: Connection, span: UsageSpan, now: float) -> str:
+        digest = span.content_hash
+        known = connection.execute(
+            "SELECT content_hash FROM attempt WHERE attempt_id = ?", (span.attempt_id,)
+        ).fetchone()
+        if known is not None:
+            if known[0] == digest:
+                return "repeated"
+            parked = connection.execute(
+                "INSERT OR IGNORE INTO conflict VALUES (?, ?, ?, ?)",
+                (span.attempt_id, digest, json.dumps(asdict(span)), now),
+            )
+            return "conflicting" if parked.rowcount else "repeated"
+        used = buckets_of(span)
+        model = span.model_served or span.model_requested
+        connection.execute(
+            _INSERT, (span.attempt_id, digest, span.operation_id, span.tenant, model,
+                      span.model_requested, self._pool_of(model), span.provider, span.vantage,
+                      span.at, span.duration,
+                      *(None if used is None else getattr(used, name) for name in _BUCKETS),
+                      span.status, span.error_type, span.operation, span.conversation, span.agent),
+        )  # fmt: skip
+        if used is None:
+            return "new"
+        priced = self._charge(connection, span.attempt_id, model, span.provider, used, now)
+        return "new" if priced else "unpriced"
+
+    def _charge(
+        self, connection: Connection, attempt: str, model: str, provider: str,
+        used: Buckets, now: float,
+    ) -> bool:  # fmt: skip
+        price = self.book.token_price(model, provider)
+        if isinstance(price, Unpriced):
+            return False
+        connection.execute(
+            "INSERT INTO charge VALUES (?, ?, ?, ?)",
+            (attempt, plain(price.cost(used)), self._price_id(connection, price), now),
+        )
+        return True
+
+    def _price_id(self, connection: Connection, price: TokenPrice | GpuPrice | None) -> int:
+        if price is None:
+            return 0
+        key = price.key if isinstance(price, TokenPrice) else f"gpu: {price.source}"
+        rates = json.dumps(asdict(price), default=str)
+        connection.execute(
+            "INSERT OR IGNORE INTO price (snapshot, key, rates, source, dated) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (self.book.snapshot, key, rates, price.source, price.date),
+        )
+        found = connection.execute(
+            "SELECT id FROM price WHERE snapshot = ? AND key = ?", (self.book.snapshot, key)
+        ).fetchone()
+        return int(found[0])
+
+    def _sources(self, ids: str | None) -> tuple[tuple[str, str], ...]:
+        wanted = {int(one) for one in (ids or "").split(",") if one}
+        rows = self._database.query("SELECT id, source, dated FROM price")
+        return tuple(sorted({(r["source"], r["dated"]) for r in rows if r["id"] in wanted}))
+
+    def _counted(self, start: float, end: float, by: Sequence[str], vantage: str) -> list[Row]:
+        return self._database.query(_COUNTED, *_grouping(by), vantage, start, end)
+
+
+_BUCKETS = ("uncached", "cache_read", "cache_write", "output", "reasoning")
+_INSERT = f"INSERT INTO attempt VALUES ({', '.join('?' * 21)})"  # noqa: S608 - question marks only
+_GROUPED = """
+    SELECT CASE WHEN ? THEN tenant ELSE '' END AS tenant,
+           CASE WHEN ? THEN model ELSE '' END AS model,
+           CASE WHEN ? THEN pool ELSE '' END AS pool,
+"""
+_TOTALS = (
+    _GROUPED
+    + """
+    COUNT(*) AS attempts, SUM(status <> 'ok') AS failed,
+    COUNT(DISTINCT operation_id) AS operations,
+    COUNT(DISTINCT CASE WHEN status = 'ok' THEN operation_id END) AS succeeded,
+    SUM(uncached) AS uncached, SUM(cache_read) AS cache_read, SUM(cache_write) AS cache_write,
+    SUM(output) AS output, SUM(reasoning) AS reasoning,
+    SUM(uncached IS NULL) AS unreported,
+    decimal_sum(usd) AS usd,
+    SUM(CASE WHEN usd IS NULL
+        THEN uncached + cache_read + cache_write + output + reasoning END) AS unpriced,
+    group_concat(DISTINCT price_id) AS prices
+    FROM attempt LEFT JOIN charge USING (attempt_id)
+    WHERE vantage = ? AND at >= ? AND at < ?
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    """
+)
+_COUNTED = (
+    _GROUPED
+    + """
+    kind, decimal_sum(amount) AS amount, group_concat(DISTINCT nullif(price_id, 0)) AS prices
+    FROM counted WHERE vantage = ? AND hour >= ? AND hour < ?
+    GROUP BY 1, 2, 3, 4
+    """
+)
+
+
+def _grouping(by: Sequence[str]) -> tuple[bool, bool, bool]:
+    return ("tenant" in by, "model" in by, "pool" in by)
+
+
+def _buckets(row: Row) -> Buckets:
+    return Buckets(*(row[name] for name in _BUCKETS))
+
+
+def _counted_total(
+    key: tuple[str, str, str], kinds: Mapping[str, Decimal], prices: tuple[tuple[str, str], ...]
+) -> Total:
+    def whole(kind: str) -> int:
+        return int(kinds.get(kind, Decimal(0)).to_integral_value())
+
+    cached = min(whole("cached"), whole("input"))
+    used = Buckets(whole("input") - cached, cached, 0, whole("output"), 0)
+    return Total(
+        *key, used, whole("operations"), whole("operations_failed"),
+        whole("attempts"), whole("attempts_failed"), 0,
+        kinds.get("usd"), whole("unpriced"), prices,
+    )  # fmt: skip
+
+
+def _literal(text: str) -> str:
+    """A GLOB pattern that matches *text* itself, or everything when it is empty."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in text) if text else "*"
+
+
+def _add(left: Any, right: Any) -> str:
+    return plain(EXACT.add(money(left), money(right)))

@@ -1,0 +1,68 @@
+"""Tables of usage.sqlite. Amounts are decimal text; NULL is unknown; times are Unix seconds UTC."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE attempt (
+        attempt_id TEXT PRIMARY KEY,
+        content_hash TEXT NOT NULL,
+        operation_id TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        model TEXT NOT NULL,
+        model_requested TEXT NOT NULL,
+        pool TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        vantage TEXT NOT NULL,
+        at REAL NOT NULL,
+        duration REAL NOT NULL,
+        uncached INTEGER,
+        cache_read INTEGER,
+        cache_write INTEGER,
+        output INTEGER,
+        reasoning INTEGER,
+        status TEXT NOT NULL,
+        error_type TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        conversation TEXT NOT NULL,
+        agent TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX attempt_when ON attempt (vantage, at);
+    CREATE TABLE price (
+        id INTEGER PRIMARY KEY,
+        snapshot TEXT NOT NULL,
+        key TEXT NOT NULL,
+        rates TEXT NOT NULL,
+        source TEXT NOT NULL,
+        dated TEXT NOT NULL,
+        UNIQUE (snapshot, key)
+    );
+    CREATE TABLE charge (
+        attempt_id TEXT PRIMARY KEY REFERENCES attempt,
+        usd TEXT NOT NULL,
+        price_id INTEGER NOT NULL REFERENCES price,
+        booked_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE conflict (
+        attempt_id TEXT NOT NULL,
+        content_hash TEXT NOT NULL,
+        span TEXT NOT NULL,
+        seen_at REAL NOT NULL,
+        PRIMARY KEY (attempt_id, content_hash)
+    ) WITHOUT ROWID;
+    CREATE TABLE counted (
+        hour INTEGER NOT NULL,
+        vantage TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        model TEXT NOT NULL,
+        pool TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        price_id INTEGER NOT NULL,
+        amount TEXT NOT NULL,
+        PRIMARY KEY (hour, vantage, tenant, model, pool, kind, price_id)
+    ) WITHOUT ROWID;
+    CREATE TABLE reading (
+        series TEXT PRIMARY KEY,
+        value REAL NOT NULL,
+        at REAL NOT NULL
+    ) WITHOUT ROWID
+    """,
+)
