@@ -128,6 +128,7 @@ def ran(
     except subprocess.TimeoutExpired as error:
         raise RigUnavailable(f"{what}: not done after {timeout_seconds:.0f} s") from error
     if done.returncode != 0:
-        last_lines = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-6:])
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        last_lines = " | ".join(line.strip() for line in said[-3:])[-500:]
         raise RigUnavailable(f"{what}: exit status {done.returncode}: {last_lines}")
     return done.stdout

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rigs import cache
@@ -39,9 +39,10 @@ class Source:
     suite: str
     keyring: str = _KEYRING
 
-    def line(self, suite: str = "") -> str:
-        """The one-line form, for another *suite* of the same archive where given."""
-        return f"deb [signed-by={self.keyring}] {self.uri} {suite or self.suite} main"
+    @property
+    def line(self) -> str:
+        """The one-line form."""
+        return f"deb [signed-by={self.keyring}] {self.uri} {self.suite} main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,12 @@ def unpacked(
     Raises:
         RigUnavailable: No apt, no Debian archive configured, or it cannot be reached.
     """
-    recipe = f"debian {suite} {' '.join(sorted(packages))}"
+    sources = _sources_for(suite)
+    suites = " ".join(source.suite for source in sources)
+    recipe = f"debian {suites}: {' '.join(sorted(packages))}"
 
     def make(folder: Path) -> None:
-        apt = _PrivateApt(name, folder / "apt", _sources_for(suite))
+        apt = _PrivateApt(name, folder / "apt", sources)
         apt.update()
         if suite == OWN_RELEASE:
             wanted = apt.with_missing_dependencies(packages)
@@ -149,26 +152,24 @@ def _is_debian(source: Source) -> bool:
     return path.endswith(("/debian", "/debian-security")) and not source.suite.endswith("/")
 
 
-def _sources_for(suite: str) -> list[str]:
+def _sources_for(suite: str) -> list[Source]:
     sources = machine_sources()
     archives = [source for source in sources if source.uri.rstrip("/").endswith("/debian")]
     if not archives:
         raise cache.RigUnavailable("apt on this machine is not configured with a Debian archive")
-    if suite == OWN_RELEASE:
-        return [source.line() for source in sources]
-    return [archives[0].line(suite)]
+    return sources if suite == OWN_RELEASE else [replace(archives[0], suite=suite)]
 
 
 class _PrivateApt:
     """apt with lists and cache in a folder of ours. Needs no root, changes nothing outside."""
 
-    def __init__(self, name: str, folder: Path, sources: Sequence[str]) -> None:
+    def __init__(self, name: str, folder: Path, sources: Sequence[Source]) -> None:
         self.name = name
         self.downloads = folder / "downloads"
         for made in ("lists/partial", "cache/archives/partial", "downloads"):
             (folder / made).mkdir(parents=True)
         listed = folder / "sources.list"
-        listed.write_text("\n".join(sources) + "\n", encoding="utf-8")
+        listed.write_text("".join(f"{source.line}\n" for source in sources), encoding="utf-8")
         options = {
             "Dir::Etc::sourcelist": listed,
             "Dir::Etc::sourceparts": "/dev/null",
@@ -176,6 +177,9 @@ class _PrivateApt:
             "Dir::State::lists": folder / "lists",
             "Dir::Cache": folder / "cache",
             "Acquire::Languages": "none",
+            "Acquire::Retries": "3",
+            # By default a list that cannot be fetched is a warning, and what follows misleads.
+            "APT::Update::Error-Mode": "any",
             # Started by root, apt would download as a user who may not enter our folder.
             "APT::Sandbox::User": "root",
         }

@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,8 +131,9 @@ def _compile(folder: Path) -> None:
     cache.ran(
         "llamacpp: sources", [*download, "--no-binary", "llama-cpp-python", "-r", source], cwd=work
     )
-    with tarfile.open(next(work.glob("llama_cpp_python-*.tar.gz"))) as archive:
-        archive.extractall(work, filter="data")
+    # Not tarfile: its safe extraction is missing from Python 3.11 before 3.11.4.
+    archive = next(work.glob("llama_cpp_python-*.tar.gz"))
+    cache.ran("llamacpp: unpack", ["tar", "-xzf", archive], cwd=work)
     tree = next(work.glob("llama_cpp_python-*/vendor/llama.cpp"))
     jobs = str(len(os.sched_getaffinity(0)))
     env = {**os.environ, "PATH": f"{build.folder / 'bin'}:{os.environ.get('PATH', '')}"}
