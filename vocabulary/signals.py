@@ -158,6 +158,12 @@ OUTPUT_TOKEN_RATE = Signal(
     "Tokens generated a second, by replica.",
     _rate(m.OUTPUT_TOKENS),
 )
+STEP_TOKEN_RATE = Signal(
+    "step_tokens_per_second",
+    "tokens/s",
+    "Tokens a second from engines that count each step, by replica.",
+    _rate(m.OUTPUT_TOKENS, match=(*_ENGINE, ("count_at", "step"))),
+)
 INPUT_TOKEN_RATE = Signal(
     "input_tokens_per_second",
     "tokens/s",
@@ -235,7 +241,7 @@ TARGET_UP = Signal(
     By(
         "max",
         Last(m.TARGET_UP),
-        ("target", "verdict", "replica", "pool", "model", "engine", "vantage", "node"),
+        ("target", "verdict", "replica", "pool", "model", "engine", "vantage", "node", "version"),
     ),
 )
 SCRAPE_DURATION = Signal(
@@ -268,11 +274,29 @@ GATEWAY_ATTEMPT_ERROR_RATE = Signal(
     "Upstream calls that failed a second.",
     By("sum", Rate(m.GATEWAY_ATTEMPTS, 120.0, (*_GATEWAY, ("outcome", "error"))), ("model",)),
 )
+GATEWAY_IN_FLIGHT = Signal(
+    "gateway_operations_in_flight",
+    "operations",
+    "Calls a gateway has taken and not yet answered, by model.",
+    By("sum", Last(m.GATEWAY_IN_FLIGHT, _GATEWAY), ("model",)),
+)
+POOL_DESIRED = Signal(
+    "pool_replicas_desired",
+    "replicas",
+    "Replicas the pool's controller asks for.",
+    By("max", Last(m.REPLICAS_DESIRED), ("pool",)),
+)
 TENANT_OPERATION_RATE = Signal(
     "tenant_operations_per_second",
     "operations/s",
     "User calls a second, by tenant and model.",
     By("sum", Rate(m.GATEWAY_OPERATIONS, 300.0, _GATEWAY), TENANT),
+)
+TENANT_CALL_RATE = Signal(
+    "tenant_calls_per_second",
+    "operations/s",
+    "User calls a second over fifteen minutes, by tenant and model.",
+    By("sum", Rate(m.GATEWAY_OPERATIONS, 900.0, _GATEWAY), TENANT),
 )
 TENANT_INPUT_RATE = Signal(
     "tenant_input_tokens_per_second",
