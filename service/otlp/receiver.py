@@ -1,0 +1,158 @@
+"""One receiver behind both doors: bytes in, records kept, an honest answer out.
+
+An answer is given after the sinks have made what they were given durable. Decoding is one at a
+time, so that its memory is bounded by one body; sinks may wait for a disk at the same time.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs_pb
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_pb
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_pb
+
+from service.otlp.identity import Tenants
+from service.otlp.limits import Limits
+from service.otlp.logs import changes_in
+from service.otlp.metrics import Metrics
+from service.otlp.outcome import Outcome
+from service.otlp.spans import Spans
+from service.otlp.wire import decode, decode_json
+from vocabulary import metrics
+from vocabulary.contracts import Clock
+from vocabulary.entities import Change
+from vocabulary.errors import RequestRefused, StoreError
+from vocabulary.samples import Sample, Series, labels_of
+from vocabulary.usage import UsageSpan
+
+SPEC_SERVICE = "opentelemetry.proto.collector"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One of OTLP's three kinds of request."""
+
+    name: str
+    """As in the path: `/v1/metrics`."""
+    service: str
+    """gRPC's name of the service, whose one method is Export."""
+    request: type[Message]
+    answer: type[Message]
+    rejected: str
+    """Field of the partial success that counts what was not kept."""
+
+
+METRICS = Stream(
+    "metrics",
+    f"{SPEC_SERVICE}.metrics.v1.MetricsService",
+    metrics_pb.ExportMetricsServiceRequest,
+    metrics_pb.ExportMetricsServiceResponse,
+    "rejected_data_points",
+)
+TRACES = Stream(
+    "traces",
+    f"{SPEC_SERVICE}.trace.v1.TraceService",
+    trace_pb.ExportTraceServiceRequest,
+    trace_pb.ExportTraceServiceResponse,
+    "rejected_spans",
+)
+LOGS = Stream(
+    "logs",
+    f"{SPEC_SERVICE}.logs.v1.LogsService",
+    logs_pb.ExportLogsServiceRequest,
+    logs_pb.ExportLogsServiceResponse,
+    "rejected_log_records",
+)
+STREAMS = (METRICS, TRACES, LOGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """Where kept records go. Each returns once they are durable, and raises StoreError if not."""
+
+    samples: Callable[[Sequence[Sample]], int]
+    usage: Callable[[Sequence[UsageSpan]], int]
+    changes: Callable[[Sequence[Change]], int]
+
+
+_Reader = Callable[[Any, bool, float], tuple[Sequence[Any], Outcome]]
+
+
+class Receiver:
+    """Takes OTLP requests from whoever the door let in. Safe to call from many threads."""
+
+    def __init__(
+        self,
+        sinks: Sinks,
+        clock: Clock,
+        tenants: Tenants | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._clock = clock
+        tenants = tenants or Tenants()
+        self._ways: dict[str, tuple[_Reader, Callable[[Any], int]]] = {
+            METRICS.name: (Metrics(tenants).take, sinks.samples),
+            TRACES.name: (Spans(tenants).take, sinks.usage),
+            LOGS.name: (changes_in, sinks.changes),
+        }
+        self._one_at_a_time = threading.Lock()
+        self._refused: Counter[str] = Counter()
+
+    def take(self, stream: Stream, body: bytes, believed: bool, as_json: bool = False) -> Message:
+        """Decode, keep and answer one request.
+
+        Raises:
+            RequestRefused: The body breaks a rule; sending it again changes nothing.
+            StoreError: It could not be kept; sending it again may help.
+        """
+        now = self._clock.now()
+        try:
+            with self._one_at_a_time:
+                decoder = decode_json if as_json else decode
+                message = decoder(body, stream.request, self.limits)
+                records, outcome = self._ways[stream.name][0](message, believed, now)
+        except RequestRefused as refusal:
+            self.count(refusal.reason)
+            raise
+        self._keep(stream, records)
+        for reason, many in outcome.refused.items():
+            self.count(reason, many)
+        return _answer(stream, outcome)
+
+    def count(self, reason: str, many: int = 1) -> None:
+        """Remember a refusal for the self-monitoring page."""
+        with self._one_at_a_time:
+            self._refused[reason] += many
+
+    def own_samples(self) -> list[Sample]:
+        """What was refused so far, by reason, as samples of our own counter."""
+        now = self._clock.now()
+        with self._one_at_a_time:
+            refused = dict(self._refused)
+        return [
+            Sample(Series(metrics.OTLP_REFUSED.name, labels_of({"reason": reason})), many, now)
+            for reason, many in sorted(refused.items())
+        ]
+
+    def _keep(self, stream: Stream, records: Sequence[Any]) -> None:
+        if not records:
+            return
+        try:
+            self._ways[stream.name][1](records)
+        except StoreError:
+            self.count("store unavailable")
+            raise
+
+
+def _answer(stream: Stream, outcome: Outcome) -> Message:
+    answer = stream.answer()
+    if outcome.rejected:
+        partial = answer.partial_success  # type: ignore[attr-defined]
+        setattr(partial, stream.rejected, outcome.rejected)
+        partial.error_message = outcome.message
+    return answer

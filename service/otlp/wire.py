@@ -1,0 +1,205 @@
+"""Bytes from strangers to a message: inflated within a cap, weighed, and only then decoded."""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from service.otlp.limits import Limits
+from vocabulary.errors import RequestRefused
+
+_GZIP = 31
+_TEXT = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+
+
+@dataclass(slots=True)
+class Body:
+    """Collects a body piece by piece and inflates it, never past the cap."""
+
+    limits: Limits
+    gzip: bool
+    _taken: int = 0
+    _data: bytearray = field(default_factory=bytearray)
+    _inflate: Any = None
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece from the wire.
+
+        Raises:
+            RequestRefused: `too_large` or `malformed`.
+        """
+        self._taken += len(piece)
+        self._check(self._taken)
+        if not self.gzip:
+            self._data += piece
+            return
+        while piece:
+            if self._inflate is None:
+                self._inflate = zlib.decompressobj(_GZIP)
+            room = self.limits.max_body_bytes - len(self._data) + 1
+            try:
+                self._data += self._inflate.decompress(piece, room)
+            except zlib.error as error:
+                raise RequestRefused("malformed", f"the body is no gzip: {error}") from error
+            self._check(len(self._data))
+            piece = self._inflate.unconsumed_tail
+            if self._inflate.eof:
+                piece, self._inflate = self._inflate.unused_data, None
+
+    def whole(self) -> bytes:
+        """Everything, once the sender is done.
+
+        Raises:
+            RequestRefused: `malformed`, when the compressed stream was cut.
+        """
+        if self._inflate is not None:
+            raise RequestRefused("malformed", "the gzip stream ends too early")
+        return bytes(self._data)
+
+    def _check(self, size: int) -> None:
+        if size > self.limits.max_body_bytes:
+            raise RequestRefused(
+                "too_large",
+                f"larger than {self.limits.max_body_bytes} bytes; send smaller batches",
+            )
+
+
+def decode(body: bytes, kind: type[Message], limits: Limits) -> Message:
+    """The protobuf message in *body*.
+
+    Raises:
+        RequestRefused: `too_many_messages`, `too_deep` or `malformed`.
+    """
+    if len(body) > limits.harmless_bytes:
+        weigh(body, kind, limits)
+    message = kind()
+    try:
+        message.ParseFromString(body)
+    except DecodeError as error:
+        raise RequestRefused("malformed", f"no {kind.__name__} in protobuf: {error}") from error
+    return message
+
+
+def decode_json(body: bytes, kind: type[Message], limits: Limits) -> Message:
+    """The message in OTLP's JSON: ids in hexadecimal, unknown keys passed over.
+
+    Raises:
+        RequestRefused: As decode, and `too_large`.
+    """
+    if len(body) > limits.max_json_bytes:
+        raise RequestRefused(
+            "too_large", f"JSON may have {limits.max_json_bytes} bytes; use protobuf for more"
+        )
+    if body.count(b"{") + body.count(b"[") > limits.max_messages // 2:
+        raise RequestRefused("too_many_messages", "too many objects; send smaller batches")
+    try:
+        tree = json.loads(body)
+        _hexadecimal_ids(tree)
+        message = kind()
+        json_format.ParseDict(tree, message, ignore_unknown_fields=True)
+    except RecursionError as error:
+        raise RequestRefused("too_deep", "nested too deep") from error
+    except (ValueError, TypeError, AttributeError, json_format.Error) as error:
+        detail = str(error)[:200]
+        raise RequestRefused("malformed", f"no {kind.__name__} in JSON: {detail}") from error
+    return message
+
+
+def weigh(body: bytes, kind: type[Message], limits: Limits) -> None:
+    """Count messages and repeated strings by walking the wire format, without building one.
+
+    Raises:
+        RequestRefused: `too_many_messages`, `too_deep` or `malformed`.
+    """
+    count = 0
+    position = 0
+    stack = [(len(body), _shape(kind.DESCRIPTOR))]
+    while stack:
+        end, shape = stack[-1]
+        if position >= end:
+            if position > end:
+                raise RequestRefused("malformed", "a nested message is cut")
+            stack.pop()
+            continue
+        key, position = _varint(body, position)
+        if key & 7 != _LENGTH:
+            position = _skip(body, position, key & 7)
+            continue
+        length, position = _varint(body, position)
+        if (key >> 3) not in shape:
+            position += length
+            continue
+        count += 1
+        if count > limits.max_messages:
+            raise RequestRefused(
+                "too_many_messages",
+                f"more than {limits.max_messages} nested messages; send smaller batches",
+            )
+        child = shape[key >> 3]
+        if child is None:
+            position += length
+            continue
+        if len(stack) > limits.max_depth:
+            raise RequestRefused("too_deep", f"nested more than {limits.max_depth} deep")
+        stack.append((position + length, _shape(child)))
+
+
+@cache
+def _shape(descriptor: Descriptor) -> dict[int, Descriptor | None]:
+    """Field number → type of the message in it, or None for a repeated string."""
+    return {
+        one.number: one.message_type
+        for one in descriptor.fields
+        if one.message_type is not None or (one.is_repeated and one.type in _TEXT)
+    }
+
+
+def _varint(body: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while position < len(body) and shift < 70:
+        byte = body[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+    raise RequestRefused("malformed", "a number on the wire is cut or too long")
+
+
+def _skip(body: bytes, position: int, wire_type: int) -> int:
+    if wire_type == _VARINT:
+        return _varint(body, position)[1]
+    if wire_type == _FIXED64:
+        return position + 8
+    if wire_type == _FIXED32:
+        return position + 4
+    raise RequestRefused("malformed", f"wire type {wire_type} has no place in OTLP")
+
+
+_ID_KEYS = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
+
+
+def _hexadecimal_ids(tree: Any) -> None:
+    """OTLP's JSON writes ids in hexadecimal where protobuf's JSON expects base64."""
+    for node in _objects(tree):
+        for key in _ID_KEYS & node.keys():
+            node[key] = base64.b64encode(bytes.fromhex(node[key])).decode()
+
+
+def _objects(tree: Any) -> Iterator[dict[str, Any]]:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting.extend(value for value in node.values() if isinstance(value, dict | list))
+        elif isinstance(node, list):
+            waiting.extend(value for value in node if isinstance(value, dict | list))
