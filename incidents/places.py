@@ -1,0 +1,107 @@
+"""Where a finding is: the places it can do harm at, and those whose harm shows in it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from vocabulary.entities import Entity, EntityKind, Gpu, Replica, ReplicaState
+from vocabulary.findings import Finding
+from vocabulary.scene import Scene
+
+EVERYWHERE = "fleet/all"
+"""Where every word about telemetry is: one broken collector loses sight of many pools at once."""
+
+NARROW = frozenset({EntityKind.REPLICA, EntityKind.GPU, EntityKind.NODE})
+
+
+@dataclass(slots=True)
+class Map:
+    """The fleet of one tick, looked up by name."""
+
+    replicas: dict[str, Replica] = field(default_factory=dict)
+    gpus: dict[str, Gpu] = field(default_factory=dict)
+    by_node: dict[str, list[Replica]] = field(default_factory=dict)
+    by_pool: dict[str, list[Replica]] = field(default_factory=dict)
+    by_model: dict[str, list[Replica]] = field(default_factory=dict)
+    by_gpu: dict[str, list[Replica]] = field(default_factory=dict)
+
+    def around(self, entity: Entity) -> list[Replica]:
+        """The replicas that *entity* is, holds or carries."""
+        if entity.kind is EntityKind.REPLICA:
+            found = self.replicas.get(entity.id)
+            return [found] if found else []
+        where = {
+            EntityKind.GPU: self.by_gpu,
+            EntityKind.NODE: self.by_node,
+            EntityKind.POOL: self.by_pool,
+            EntityKind.ROUTE: self.by_model,
+        }.get(entity.kind)
+        return where.get(entity.id, []) if where is not None else []
+
+    def observable(self, entity: Entity) -> bool:
+        """Whether its absence of trouble would be seen now: blind is not green."""
+        if entity.kind in (EntityKind.TENANT, EntityKind.TARGET, EntityKind.CLUSTER):
+            return True
+        if entity.kind is EntityKind.GPU and entity.id in self.gpus:
+            return True
+        return any(one.state is not ReplicaState.BLIND for one in self.around(entity))
+
+
+def draw(scene: Scene) -> Map:
+    """The map of a scene."""
+    drawn = Map()
+    for replica in scene.replicas:
+        drawn.replicas[replica.entity.id] = replica
+        drawn.by_node.setdefault(replica.node, []).append(replica)
+        drawn.by_pool.setdefault(replica.pool, []).append(replica)
+        drawn.by_model.setdefault(replica.model, []).append(replica)
+        for uuid in replica.gpus:
+            drawn.by_gpu.setdefault(uuid, []).append(replica)
+    for gpu in scene.gpus:
+        drawn.gpus[gpu.entity.id] = gpu
+        for holder in gpu.replicas:
+            held = drawn.replicas.get(holder)
+            if held and held not in drawn.by_gpu.setdefault(gpu.entity.id, []):
+                drawn.by_gpu[gpu.entity.id].append(held)
+    return drawn
+
+
+def places(finding: Finding, drawn: Map) -> tuple[frozenset[str], frozenset[str]]:
+    """Where *finding* acts, and what can show in it, as `kind/id`.
+
+    A tenant's trouble reaches the models it calls, and a model's trouble is not a tenant's own.
+    """
+    service = _service(finding)
+    if finding.entity.kind is EntityKind.TENANT:
+        own = frozenset({f"tenant/{finding.entity.id}"})
+        return own | service, own
+    found = set(service) | ({EVERYWHERE} if finding.failure_mode.family == "telemetry" else set())
+    for entity in (finding.entity, *finding.related):
+        found.update(_of_entity(entity, drawn))
+    if finding.tenant:
+        found.add(f"tenant/{finding.tenant}")
+    known = frozenset(place for place in found if not place.endswith("/"))
+    return known, known
+
+
+def _service(finding: Finding) -> frozenset[str]:
+    named = {f"pool/{finding.pool}"} if finding.pool else set()
+    return frozenset(named | ({f"model/{finding.model}"} if finding.model else set()))
+
+
+def _of_entity(entity: Entity, drawn: Map) -> Iterable[str]:
+    if entity.kind is EntityKind.ROUTE:
+        yield f"model/{entity.id}"
+        return
+    if entity.kind in (EntityKind.TARGET, EntityKind.CLUSTER, EntityKind.POOL):
+        yield str(entity)
+        yield from (f"model/{one.model}" for one in drawn.around(entity)[:1])
+        return
+    yield str(entity)
+    if entity.kind is EntityKind.GPU and entity.id in drawn.gpus:
+        yield f"node/{drawn.gpus[entity.id].node}"
+    for replica in drawn.around(entity):
+        yield str(replica.entity)
+        yield f"node/{replica.node}"
+        yield f"pool/{replica.pool}"
+        yield f"model/{replica.model}"
+        yield from (f"gpu/{gpu}" for gpu in replica.gpus)

@@ -1,0 +1,169 @@
+"""A finding followed over its life, and the incident that its findings make up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vocabulary.entities import Entity
+from vocabulary.failure_modes import BY_WORD, FailureMode, Severity
+from vocabulary.findings import Evidence, Finding
+from vocabulary.incidents import (
+    Activity,
+    Incident,
+    IncidentState,
+    entity_from_json,
+    entity_json,
+)
+
+US = "tidegauge"
+"""Who did what no person did."""
+
+Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One finding from the first tick that it was made at to the last."""
+
+    mode: FailureMode
+    entity: Entity
+    since: float
+    first_at: float
+    last_at: float
+    severity: Severity
+    confidence: float
+    text: str
+    pool: str
+    model: str
+    tenant: str
+    acts_on: frozenset[str]
+    """Places it can do harm at, such as `replica/…`, `model/…`."""
+    seen_at: frozenset[str]
+    """Places whose troubles can show in it."""
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """What makes it the same finding from tick to tick."""
+        return (self.mode.word, str(self.entity))
+
+    @property
+    def order(self) -> tuple[float, str, str]:
+        """Deterministic order of age."""
+        return (self.since, self.mode.code, str(self.entity))
+
+    def renew(self, finding: Finding) -> None:
+        """The same finding was made again."""
+        self.last_at = finding.at
+        self.severity = finding.severity
+        self.confidence = finding.confidence
+        self.text = finding.text
+        self.evidence = finding.evidence
+
+    def active(self, now: float, interval: float) -> bool:
+        """Whether it still holds; a detector may miss two ticks (a late scrape) before not."""
+        return self.last_at >= now - 2.5 * interval
+
+
+@dataclass(slots=True)
+class Case:
+    """An incident and what the desk remembers of it."""
+
+    incident: Incident
+    tracked: dict[Key, Tracked] = field(default_factory=dict)
+    quiet_from: float | None = None
+    """Since when nothing was found while it would have been seen; None otherwise."""
+    blind_from: float | None = None
+    """Since when its entity cannot be seen at all; None while it can."""
+    reopened: int = 0
+    paged_at: float | None = None
+    withheld: str = ""
+    """Why a critical finding did not page, or empty."""
+    resolved_by: str = ""
+    assembled_at: float = 0.0
+    shape: tuple[object, ...] = ()
+    """What it looked like when last told; a difference is a change worth telling."""
+    acts: list[Activity] = field(default_factory=list)
+    """History not yet kept."""
+
+    def act(self, at: float, what: str, text: str = "", who: str = US) -> None:
+        """Add a line to its history."""
+        line = Activity(at, who, what, text[:2000])
+        self.acts.append(line)
+        self.incident = self.incident.evolve(
+            activity=(*self.incident.activity, line)[-200:], updated_at=at
+        )
+
+    @property
+    def live(self) -> bool:
+        """Not over."""
+        return self.incident.state is not IncidentState.RESOLVED
+
+    def main(self) -> list[Tracked]:
+        """Findings that carry it, oldest first; telemetry only when there is nothing else."""
+        everything = sorted(self.tracked.values(), key=lambda one: one.order)
+        carrying = [one for one in everything if one.mode.family != "telemetry"]
+        return carrying or everything
+
+    def memory(self) -> dict[str, Any]:
+        """What to keep beside the incident."""
+        return {
+            "tracked": [_tracked_json(one) for one in self.tracked.values()],
+            "quiet_from": self.quiet_from,
+            "blind_from": self.blind_from,
+            "reopened": self.reopened,
+            "paged_at": self.paged_at,
+            "withheld": self.withheld,
+            "resolved_by": self.resolved_by,
+        }
+
+
+def case_from_memory(incident: Incident, memory: Mapping[str, Any]) -> Case:
+    """A case as it was kept."""
+    tracked = [_tracked_from_json(one) for one in memory["tracked"]]
+    return Case(
+        incident,
+        {one.key: one for one in tracked},
+        memory["quiet_from"],
+        memory["blind_from"],
+        memory["reopened"],
+        memory["paged_at"],
+        memory["withheld"],
+        memory["resolved_by"],
+    )
+
+
+def _tracked_json(one: Tracked) -> dict[str, Any]:
+    return {
+        "mode": one.mode.word,
+        "entity": entity_json(one.entity),
+        "since": one.since,
+        "first_at": one.first_at,
+        "last_at": one.last_at,
+        "severity": one.severity.value,
+        "confidence": one.confidence,
+        "text": one.text,
+        "pool": one.pool,
+        "model": one.model,
+        "tenant": one.tenant,
+        "acts_on": sorted(one.acts_on),
+        "seen_at": sorted(one.seen_at),
+    }
+
+
+def _tracked_from_json(body: Mapping[str, Any]) -> Tracked:
+    return Tracked(
+        mode=BY_WORD[body["mode"]],
+        entity=entity_from_json(body["entity"]),
+        since=body["since"],
+        first_at=body["first_at"],
+        last_at=body["last_at"],
+        severity=Severity(body["severity"]),
+        confidence=body["confidence"],
+        text=body["text"],
+        pool=body["pool"],
+        model=body["model"],
+        tenant=body["tenant"],
+        acts_on=frozenset(body["acts_on"]),
+        seen_at=frozenset(body["seen_at"]),
+    )
