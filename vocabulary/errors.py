@@ -9,6 +9,7 @@
     │   ├── SourceUnauthorised   401 or 403
     │   ├── SourceUnreadable     answered, and it is no page we can read
     │   ├── SourceOversized      answered more than the limit allows
+    │   ├── SourceUnfamiliar     answered a good page on which we know no name
     │   └── SourceUnsupported    a device or driver does not offer this
     ├── StoreError               the store or the backend behind it
     │   └── StoreUnreachable
@@ -68,6 +69,12 @@ class SourceOversized(SourceError):
     """Answered more than the limit allows."""
 
     verdict = "oversized"
+
+
+class SourceUnfamiliar(SourceError):
+    """Answered a good page on which we know no name; the message lists what it holds."""
+
+    verdict = "unknown names"
 
 
 class SourceUnsupported(SourceError):
