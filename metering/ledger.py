@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from sqlite3 import Connection, Row
-from typing import Any
+from typing import Any, cast
 
 from metering.buckets import Buckets, buckets_of
 from metering.ledger_schema import MIGRATIONS
@@ -74,7 +74,8 @@ class Ledger:
         self._pool_of = pool_of
         self._database = Database(path, MIGRATIONS)
         with self._database.transaction() as connection:
-            connection.create_aggregate("decimal_sum", 1, DecimalSum)
+            # typeshed knows only aggregates that give int
+            connection.create_aggregate("decimal_sum", 1, cast("Any", DecimalSum))
             connection.create_function("decimal_add", 2, _add, deterministic=True)
 
     def record(self, spans: Iterable[UsageSpan], now: float) -> Recorded:

@@ -11,6 +11,7 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
+from typing import Any
 
 _TRAPS = [InvalidOperation, DivisionByZero, Overflow, FloatOperation]
 EXACT = Context(prec=38, rounding=ROUND_HALF_EVEN, traps=[*_TRAPS, Inexact])
@@ -92,7 +93,7 @@ class DecimalSum:
     def __init__(self) -> None:
         self._total: Decimal | None = None
 
-    def step(self, value: str | int | None) -> None:
+    def step(self, value: Any) -> None:
         """Take one amount; NULL is passed over, as SUM does."""
         if value is not None:
             self._total = EXACT.add(self._total or ZERO, money(value))

@@ -1,7 +1,7 @@
 """What a period's usage came to, by whatever it is grouped by."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from metering.buckets import Buckets
@@ -15,7 +15,7 @@ class Total:
     tenant: str = ""
     model: str = ""
     pool: str = ""
-    used: Buckets = Buckets()
+    used: Buckets = field(default_factory=Buckets)
     operations: int = 0
     """What users asked for; a retry is not another one."""
     operations_failed: int = 0
