@@ -14,6 +14,7 @@ if str(Path(__file__).resolve().parent.parent) not in sys.path:
 
 from dashboard import views
 from dashboard.api import Api, ApiError, from_environment
+from dashboard.live import live
 from dashboard.words import clock, plain
 
 REFRESH = "5s"
@@ -30,11 +31,7 @@ def find_views() -> list[ModuleType]:
 
 def show_status(api: Api) -> None:
     """One line at the top of every page: what the data is, how old, and how much of it there is."""
-    try:
-        status = api.get("/api/v1/status")
-    except ApiError as error:
-        st.error(str(error), icon="🔌")
-        return
+    status = api.get("/api/v1/status")
     parts = [f"data as of **{clock(status.get('as_of'))}**"]
     answering, known = status.get("sources_answering"), status.get("sources")
     if known:
@@ -53,7 +50,7 @@ def page(module: ModuleType, api: Api) -> st.Page:
     """A Streamlit page around a view."""
 
     def body() -> None:
-        st.fragment(show_status, run_every=REFRESH)(api)
+        live(show_status, REFRESH)(api)
         try:
             module.render(api)
         except ApiError as error:

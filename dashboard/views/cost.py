@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard.api import Api
 from dashboard.charts import frame_of, lines_chart
+from dashboard.live import live
 from dashboard.words import UNKNOWN, figure, moment, money
 
 title = "Cost"
@@ -24,7 +25,7 @@ def render(api: Api) -> None:
     days = st.segmented_control(
         "Time range", list(DAYS), default="1 day", bind="query-params", key="days"
     )
-    st.fragment(_spend, run_every="10s")(api, DAYS[days or "1 day"])
+    live(_spend, "10s")(api, DAYS[days or "1 day"])
 
 
 def _spend(api: Api, days: float) -> None:

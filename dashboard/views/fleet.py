@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard.api import Api
 from dashboard.charts import frame_of, lines_chart
+from dashboard.live import live
 from dashboard.words import STATE_MARKS, UNKNOWN, age, moment
 
 title = "Fleet"
@@ -35,12 +36,12 @@ HOURS = {"15 min": 0.25, "1 h": 1.0, "6 h": 6.0, "1 day": 24.0, "7 days": 168.0}
 def render(api: Api) -> None:
     """Replicas by state, GPUs, and one signal over time."""
     st.title("Fleet")
-    st.fragment(_replicas, run_every="5s")(api)
+    live(_replicas, "5s")(api)
     hours = st.segmented_control(
         "Time range", list(HOURS), default="1 h", bind="query-params", key="range"
     )
-    st.fragment(_charts, run_every="10s")(api, HOURS[hours or "1 h"])
-    st.fragment(_gpus, run_every="5s")(api)
+    live(_charts, "10s")(api, HOURS[hours or "1 h"])
+    live(_gpus, "5s")(api)
 
 
 def _replicas(api: Api) -> None:

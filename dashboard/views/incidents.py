@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.api import Api
+from dashboard.live import live
 from dashboard.words import SEVERITY_MARKS, STATE_MARKS, UNKNOWN, age, figure, money, said
 
 title = "Incidents"
@@ -32,7 +33,7 @@ def render(api: Api) -> None:
     words = right.text_input(
         "Search", placeholder="model, pool, tenant, failure mode", bind="query-params", key="q"
     )
-    st.fragment(_list, run_every="5s")(api, states or "active", severity, words)
+    live(_list, "5s")(api, states or "active", severity, words)
 
 
 def _list(api: Api, states: str, severity: str | None, words: str) -> None:

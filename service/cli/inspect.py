@@ -1,5 +1,6 @@
 """`tidegauge doctor` and `tidegauge config show`: what is seen, and what is configured."""
 
+import dataclasses
 from typing import Annotated
 
 import typer
@@ -37,9 +38,7 @@ def doctor(
     settings = configuration(config, scrape=scrape or None).settings
     checks = list(examine(settings, reach_for(settings), recogniser()))
     if output is Output.JSON:
-        print_json([
-            {"check": c.name, "verdict": c.verdict.value, "what": c.what, "mend": c.mend} for c in checks
-        ])  # fmt: skip
+        print_json([dataclasses.asdict(check) for check in checks])
     else:
         rows = [[c.verdict.value, c.name, c.what, c.mend] for c in checks]
         print_table("", ("VERDICT", "CHECK", "WHAT", "MEND"), rows)
