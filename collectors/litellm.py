@@ -1,0 +1,135 @@
+"""LiteLLM's proxy: what users asked for, what was tried upstream, tokens and spend by tenant.
+
+Read `http://HOST:4000/metrics/` with the slash at the end: without it the proxy redirects, and
+redirects are never followed. It answers 401 without a key unless
+`require_auth_for_metrics_endpoint: false` is set.
+
+Its labels hold e-mail addresses, client addresses, user agents, and once a mistyped bearer token
+in clear. None of them leaves this file: a series is described by model, tenant and outcome alone.
+Names and labels were read in recorded pages of LiteLLM 1.106.2.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from collectors._reading import PageCollector
+from collectors._words import Folding, PageLabels, Word, clean
+from vocabulary import metrics as m
+from vocabulary.metrics import Metric
+
+_SAYS_NOTHING = frozenset({"", "None", "null", "default_user_id", "litellm_proxy_master_key"})
+"""LiteLLM writes a missing value as the word None, and its master key's user by these names."""
+
+_RETRIED = frozenset({"408", "429"})
+"""Refusals that are the service's fault, not the caller's: too slow, too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Litellm(PageCollector):
+    """A LiteLLM proxy with `callbacks: ["prometheus"]`."""
+
+    tenant_from_users: bool = False
+    """Also take `user` and `end_user` for tenants. Any caller may write them; off by default."""
+    pseudonym_key: str = ""
+    """Key of the hash that stands for key aliases and users, so that no name leaves the cluster."""
+    max_tenants: int = 1000
+    """Tenants told apart on one page; more are one called `other`."""
+
+    engine: ClassVar[str] = "litellm"
+    vantage: ClassVar[str] = "gateway"
+    marks: ClassVar[tuple[str, ...]] = ("litellm_",)
+    model_labels: ClassVar[tuple[str, ...]] = ("requested_model", "model_group")
+    produces: ClassVar[tuple[Metric, ...]] = (
+        m.GATEWAY_OPERATIONS,
+        m.GATEWAY_ATTEMPTS,
+        m.GATEWAY_IN_FLIGHT,
+        m.GATEWAY_SPEND,
+        m.INPUT_TOKENS,
+        m.INPUT_TOKENS_CACHED,
+        m.OUTPUT_TOKENS,
+        m.REQUEST_DURATION,
+        m.TIME_TO_FIRST_TOKEN,
+        m.TIME_PER_OUTPUT_TOKEN,
+        m.QUEUE_DURATION,
+    )
+
+    def words(self) -> Iterable[Word]:
+        folded = Folding(self.max_tenants)
+
+        def tenant(page: PageLabels) -> Mapping[str, str] | None:
+            if not _asked_for_a_model(page):
+                return None
+            return {"tenant": folded(self.tenant(page))}
+
+        def operation(page: PageLabels) -> Mapping[str, str] | None:
+            who = tenant(page)
+            return who and {**who, "status": _status(page.get("status_code", ""))}
+
+        ok, failed = (("outcome", "ok"),), (("outcome", "error"),)
+        at_finish = (("count_at", "finish"),)
+        return (
+            Word(
+                m.GATEWAY_OPERATIONS, ("litellm_proxy_total_requests_metric_total",),
+                label=operation,
+            ),
+            Word(
+                m.GATEWAY_ATTEMPTS, ("litellm_deployment_success_responses_total",),
+                label=tenant, fixed=ok,
+            ),
+            Word(
+                m.GATEWAY_ATTEMPTS, ("litellm_deployment_failure_responses_total",),
+                label=tenant, fixed=failed,
+            ),
+            Word(m.INPUT_TOKENS, ("litellm_input_tokens_metric_total",), label=tenant),
+            Word(
+                m.INPUT_TOKENS_CACHED, ("litellm_input_cached_tokens_metric_total",), label=tenant
+            ),
+            Word(
+                m.OUTPUT_TOKENS, ("litellm_output_tokens_metric_total",),
+                label=tenant, fixed=at_finish,
+            ),
+            Word(m.GATEWAY_SPEND, ("litellm_spend_metric_total",), label=tenant),
+            Word(m.GATEWAY_IN_FLIGHT, ("litellm_in_flight_requests",)),
+            Word(m.REQUEST_DURATION, ("litellm_request_total_latency_metric",)),
+            Word(m.TIME_TO_FIRST_TOKEN, ("litellm_llm_api_time_to_first_token_metric",)),
+            Word(m.TIME_PER_OUTPUT_TOKEN, ("litellm_deployment_latency_per_output_token",)),
+            Word(m.QUEUE_DURATION, ("litellm_request_queue_time_seconds",)),
+        )  # fmt: skip
+
+    def tenant(self, page: PageLabels) -> str:
+        """Who is charged: the team, else the key's alias, else the user where that is allowed.
+
+        Teams are named by the proxy's administrator and stay readable; aliases and users are
+        pseudonyms. Empty when nobody is named.
+        """
+        for label in ("team_alias", "team"):
+            if page.get(label, "") not in _SAYS_NOTHING:
+                return clean(page[label])
+        for label, prefix in (("api_key_alias", "key"), ("end_user", "user"), ("user", "user")):
+            if prefix == "user" and not self.tenant_from_users:
+                break
+            if page.get(label, "") not in _SAYS_NOTHING:
+                return f"{prefix}-{self._pseudonym(page[label])}"
+        return ""
+
+    def _pseudonym(self, name: str) -> str:
+        key = self.pseudonym_key.encode()
+        return hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:12]
+
+
+def _asked_for_a_model(page: PageLabels) -> bool:
+    """Management calls and the metrics page itself are counted by the proxy too: no model."""
+    return page.get("requested_model", "") not in _SAYS_NOTHING
+
+
+def _status(code: str) -> str:
+    """`ok`, `refused` when the caller was at fault, else `error`.
+
+    A caller's mistakes (400, 401, 404) are no failure of the service and must not page anyone.
+    """
+    if code in _RETRIED or not code.isdecimal():
+        return "error"
+    return {"2": "ok", "3": "ok", "4": "refused"}.get(code[0], "error")
