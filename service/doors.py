@@ -13,9 +13,11 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vocabulary.errors import ConfigError, RequestRefused
@@ -199,20 +201,15 @@ def _hostname(host: str) -> str:
     return host.partition(":")[0].lower()
 
 
-STATUS = {
-    "unauthenticated": 401,
-    "forbidden": 403,
-    "host": 403,
-    "origin": 403,
-    "too_large": 413,
-    "websocket": 403,
-}
+STATUS = {"unauthenticated": 401, "forbidden": 403, "host": 403, "origin": 403, "too_large": 413}
 """HTTP status of each refusal at the door."""
+PROBLEM_TYPE = "application/problem+json"
 
 
-def refusal_headers(reason: str) -> dict[str, str]:
-    """Headers a refusal must bear (RFC 6750 asks for WWW-Authenticate with a 401)."""
-    return {"www-authenticate": 'Bearer realm="tidegauge"'} if reason == "unauthenticated" else {}
+def problem(status: int, reason: str, detail: str, **more: Any) -> bytes:
+    """A problem document (RFC 9457): a short word for programs, a plain sentence for people."""
+    known = {"type": f"urn:tidegauge:problem:{reason}", "title": reason.replace("_", " ")}
+    return json.dumps({**known, "status": status, "detail": detail, **more}).encode()
 
 
 class Doorkeeper:
@@ -254,8 +251,9 @@ class Doorkeeper:
         if scope["path"].startswith("/v1/"):
             return receive
         limit = self._doors.max_body_bytes
+        sentence = f"the body is larger than {limit} bytes"
         if _declared_length(Headers(scope=scope)) > limit:
-            raise _too_large(limit)
+            raise RequestRefused("too_large", sentence)
         seen = 0
 
         async def counted() -> Message:
@@ -263,7 +261,7 @@ class Doorkeeper:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > limit:
-                raise _too_large(limit)
+                raise HTTPException(413, sentence)  # frameworks let this one through
             return message
 
         return counted
@@ -272,10 +270,6 @@ class Doorkeeper:
 def _declared_length(headers: Headers) -> int:
     text = headers.get("content-length", "0")
     return int(text) if text.isascii() and text.isdigit() else 0
-
-
-def _too_large(limit: int) -> RequestRefused:
-    return RequestRefused("too_large", f"the body is larger than {limit} bytes")
 
 
 def _hardened(send: Send) -> Send:
@@ -296,19 +290,12 @@ def _hardened(send: Send) -> Send:
 
 async def _refuse(send: Send, refusal: RequestRefused) -> None:
     status = STATUS[refusal.reason]
-    body = json.dumps(
-        {
-            "type": f"urn:tidegauge:problem:{refusal.reason}",
-            "title": refusal.reason.replace("_", " "),
-            "status": status,
-            "detail": str(refusal),
-        }
-    ).encode()
-    headers = {
-        "content-type": "application/problem+json",
-        "content-length": str(len(body)),
-        **refusal_headers(refusal.reason),
-    }
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
+    body = problem(status, refusal.reason, str(refusal))
+    headers = [
+        (b"content-type", PROBLEM_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    if status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="tidegauge"'))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -22,7 +22,7 @@ class Outcome:
         self.refused[reason] += count
         names = self._names.setdefault(reason, {})
         if name and len(names) <= _NAMES_SHOWN:
-            names[name] = None
+            names[name[:100]] = None
 
     @property
     def rejected(self) -> int:
