@@ -1,7 +1,10 @@
 """The ledger: each attempt once, whatever is delivered how often in whatever order."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +13,8 @@ from hypothesis import strategies as st
 from metering.buckets import Buckets, buckets_of
 from metering.ledger import Booking, Ledger
 from metering.money import total
-from metering.prices import PriceBook, load_book
+from metering.prices import PriceBook, TokenPrice, load_book
+from metering.totals import Total
 from vocabulary.usage import UsageSpan
 
 DAY = 86_400.0
@@ -24,18 +28,18 @@ WITHOUT_PRICES = PriceBook([])
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    ledger = Ledger(tmp_path / "usage.sqlite", BOOK)
-    yield ledger
-    ledger.close()
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    made = Ledger(tmp_path / "usage.sqlite", BOOK)
+    yield made
+    made.close()
 
 
-def only(totals):
+def only(totals: list[Total]) -> Total:
     assert len(totals) == 1
     return totals[0]
 
 
-def test_charges_disjoint_buckets_exactly(ledger):
+def test_charges_disjoint_buckets_exactly(ledger: Ledger) -> None:
     assert ledger.record([CALL], now=200.0).new == 1
     found = only(ledger.totals(0, DAY))
     assert found.used == Buckets(uncached=600, cache_read=400, output=200)
@@ -43,7 +47,7 @@ def test_charges_disjoint_buckets_exactly(ledger):
     assert found.prices == (("LiteLLM 1.109.1, model_prices_and_context_window.json", "2026-11"),)
 
 
-def test_the_same_delivery_again_changes_nothing(ledger):
+def test_the_same_delivery_again_changes_nothing(ledger: Ledger) -> None:
     ledger.record([CALL], 200.0)
     before = ledger.totals(0, DAY)
     again = ledger.record([CALL, CALL], 300.0)
@@ -51,7 +55,7 @@ def test_the_same_delivery_again_changes_nothing(ledger):
     assert ledger.totals(0, DAY) == before
 
 
-def test_another_telling_of_an_attempt_is_parked_and_counted(ledger):
+def test_another_telling_of_an_attempt_is_parked_and_counted(ledger: Ledger) -> None:
     ledger.record([CALL], 200.0)
     other = replace(CALL, output_tokens=999)
     assert ledger.record([other, other], 201.0).conflicting == 1
@@ -59,7 +63,7 @@ def test_another_telling_of_an_attempt_is_parked_and_counted(ledger):
     assert only(ledger.totals(0, DAY)).used.output == 200
 
 
-def test_a_retry_is_one_operation_two_attempts_and_the_cost_of_one(ledger):
+def test_a_retry_is_one_operation_two_attempts_and_the_cost_of_one(ledger: Ledger) -> None:
     refused = replace(
         CALL, attempt_id="t1:s0", at=99.0, status="error", error_type="429",
         input_tokens=None, output_tokens=None, cached_input_tokens=None,
@@ -71,20 +75,20 @@ def test_a_retry_is_one_operation_two_attempts_and_the_cost_of_one(ledger):
     assert found.usd == Decimal("0.0040")
 
 
-def test_a_failed_attempt_that_used_tokens_is_charged(ledger):
+def test_a_failed_attempt_that_used_tokens_is_charged(ledger: Ledger) -> None:
     ledger.record([replace(CALL, status="error", error_type="stream_cut")], 200.0)
     found = only(ledger.totals(0, DAY))
     assert (found.operations_failed, found.usd) == (1, Decimal("0.0040"))
 
 
-def test_an_unknown_price_is_counted_and_never_zero(ledger):
+def test_an_unknown_price_is_counted_and_never_zero(ledger: Ledger) -> None:
     recorded = ledger.record([replace(CALL, model_served="own-9b", model_requested="")], 200.0)
     assert (recorded.new, recorded.unpriced) == (1, 1)
     found = only(ledger.totals(0, DAY))
     assert (found.usd, found.unpriced_tokens, found.prices) == (None, 1200, ())
 
 
-def test_a_price_found_later_charges_what_was_unpriced_and_nothing_else(tmp_path):
+def test_a_price_found_later_charges_what_was_unpriced_and_nothing_else(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "usage.sqlite", WITHOUT_PRICES)
     ledger.record([CALL], 200.0)
     ledger.book = BOOK
@@ -97,12 +101,12 @@ def test_a_price_found_later_charges_what_was_unpriced_and_nothing_else(tmp_path
     ledger.close()
 
 
-def test_charges_by_what_was_served_and_falls_back_to_what_was_asked_for(ledger):
+def test_charges_by_what_was_served_and_falls_back_to_what_was_asked_for(ledger: Ledger) -> None:
     ledger.record([replace(CALL, model_served="", model_requested="gpt-4o-mini")], 200.0)
     assert only(ledger.totals(0, DAY)).model == "gpt-4o-mini"
 
 
-def test_one_request_seen_at_two_vantages_is_charged_once(ledger):
+def test_one_request_seen_at_two_vantages_is_charged_once(ledger: Ledger) -> None:
     seen_below = replace(CALL, attempt_id="t1:s9", vantage="engine", tenant="unknown")
     ledger.record([CALL, seen_below], 200.0)
     found = only(ledger.totals(0, DAY))
@@ -110,13 +114,13 @@ def test_one_request_seen_at_two_vantages_is_charged_once(ledger):
     assert only(ledger.totals(0, DAY, vantage="engine")).tenant == "unknown"
 
 
-def test_periods_are_half_open(ledger):
+def test_periods_are_half_open(ledger: Ledger) -> None:
     ledger.record([replace(CALL, at=DAY)], 0.0)
     assert ledger.totals(0, DAY) == []
     assert only(ledger.totals(DAY, 2 * DAY)).attempts == 1
 
 
-def test_what_was_recorded_survives_reopening(tmp_path):
+def test_what_was_recorded_survives_reopening(tmp_path: Path) -> None:
     path = tmp_path / "usage.sqlite"
     first = Ledger(path, BOOK, pool_of=lambda model: f"llm/{model}")
     first.record([CALL], 200.0)
@@ -138,7 +142,9 @@ def test_what_was_recorded_survives_reopening(tmp_path):
         (replace(CALL, output_tokens=None), Buckets(600, 400, 0, 0, 0)),
     ],
 )
-def test_parts_are_taken_out_of_their_whole_or_stand_beside_it(span, buckets):
+def test_parts_are_taken_out_of_their_whole_or_stand_beside_it(
+    span: UsageSpan, buckets: Buckets
+) -> None:
     assert buckets_of(span) == buckets
 
 
@@ -164,7 +170,7 @@ SPANS = st.builds(
 
 
 @given(SPANS)
-def test_buckets_sum_to_what_the_provider_counted(span):
+def test_buckets_sum_to_what_the_provider_counted(span: UsageSpan) -> None:
     used = buckets_of(span)
     if used is None:
         assert span.input_tokens is None
@@ -179,7 +185,9 @@ def test_buckets_sum_to_what_the_provider_counted(span):
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(SPANS, max_size=30, unique_by=lambda s: s.attempt_id), st.randoms())
-def test_a_log_replayed_twice_in_any_order_gives_the_same_totals(tmp_path_factory, spans, random):
+def test_a_log_replayed_twice_in_any_order_gives_the_same_totals(
+    tmp_path_factory: pytest.TempPathFactory, spans: list[UsageSpan], random: Random
+) -> None:
     folder = tmp_path_factory.mktemp("ledger")
     once, shuffled = Ledger(folder / "a.sqlite", BOOK), Ledger(folder / "b.sqlite", BOOK)
     once.record(spans, 0.0)
@@ -199,8 +207,9 @@ def test_a_log_replayed_twice_in_any_order_gives_the_same_totals(tmp_path_factor
     shuffled.close()
 
 
-def test_bookings_add_up_exactly_and_name_their_price(ledger):
+def test_bookings_add_up_exactly_and_name_their_price(ledger: Ledger) -> None:
     price = BOOK.token_price("gpt-4o")
+    assert isinstance(price, TokenPrice)
     one = Booking(3600, "gateway", "acme", "gpt-4o", "", "usd", Decimal("0.1"), price)
     for _ in range(3):
         ledger.book_counters([one, replace(one, kind="input", amount=Decimal(10), price=None)], {})

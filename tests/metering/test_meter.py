@@ -1,6 +1,8 @@
 """The meter: growth per counter first, then sums; never negative, never twice, never invented."""
 
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,43 +13,45 @@ from metering.ledger import Ledger
 from metering.meter import UsageMeter
 from metering.prices import load_book
 from vocabulary import metrics as m
+from vocabulary.metrics import Metric
 from vocabulary.samples import Sample, Series, labels_of
 
 BOOK = load_book(demo=True)
+Walks = list[list[int | None]]
 T0 = 1_800_000_000.0
 DAY = 86_400.0
 
 
-def series(metric, **labels):
+def series(metric: Metric, **labels: str) -> Series:
     base = {"vantage": "gateway", "replica": "static/gw:4000", "tenant": "acme"}
     return Series(metric.name, labels_of({**base, "model": "chat-70b", **labels}))
 
 
-def tokens(at, value, metric=m.INPUT_TOKENS, **labels):
+def tokens(at: float, value: float, metric: Metric = m.INPUT_TOKENS, **labels: str) -> Sample:
     return Sample(series(metric, **labels), float(value), T0 + at)
 
 
-def usd(samples, basis="tokens"):
+def usd(samples: list[Sample], basis: str = "tokens") -> list[float]:
     return [
         s.value for s in samples
         if s.series.name == m.COST.name and s.series.label("basis") == basis
     ]  # fmt: skip
 
 
-def test_the_first_reading_is_where_counting_begins_and_not_a_cost():
+def test_the_first_reading_is_where_counting_begins_and_not_a_cost() -> None:
     meter = UsageMeter(BOOK)
     assert usd(meter.observe([tokens(0, 5_000_000)])) == [0.0]
     assert usd(meter.observe([tokens(15, 6_000_000)])) == [0.6]
 
 
-def test_the_first_burst_of_a_new_key_is_charged_in_full():
+def test_the_first_burst_of_a_new_key_is_charged_in_full() -> None:
     meter = UsageMeter(BOOK)
     meter.observe([tokens(0, 7)])
     new_key = meter.observe([tokens(15, 7), tokens(15, 1_000_000, tenant="zeta")])
     assert sorted(usd(new_key)) == [0.0, 0.6]
 
 
-def test_a_restart_counts_from_zero_and_takes_nothing_from_the_others():
+def test_a_restart_counts_from_zero_and_takes_nothing_from_the_others() -> None:
     meter = UsageMeter(BOOK)
     labels = ({"replica": "a"}, {"replica": "b"})
     for at, values in ((0, (900, 900)), (15, (1000, 1000)), (30, (40, 1100))):
@@ -55,14 +59,14 @@ def test_a_restart_counts_from_zero_and_takes_nothing_from_the_others():
     assert usd(found) == [pytest.approx((100 + 100 + 40 + 100) * 0.6e-6, rel=1e-12)]
 
 
-def test_a_gap_is_bridged_and_a_stale_mark_is_no_value():
+def test_a_gap_is_bridged_and_a_stale_mark_is_no_value() -> None:
     meter = UsageMeter(BOOK)
     meter.observe([tokens(0, 100)])
     assert meter.observe([tokens(15, float("nan"))]) == []
     assert usd(meter.observe([tokens(3600, 1100)])) == [pytest.approx(0.0006, rel=1e-12)]
 
 
-def test_late_and_repeated_readings_change_nothing():
+def test_late_and_repeated_readings_change_nothing() -> None:
     meter = UsageMeter(BOOK)
     meter.observe([tokens(0, 100)])
     meter.observe([tokens(30, 200)])
@@ -70,13 +74,13 @@ def test_late_and_repeated_readings_change_nothing():
     assert meter.late == 1
 
 
-def test_a_version_that_turns_up_later_is_the_same_counter():
+def test_a_version_that_turns_up_later_is_the_same_counter() -> None:
     meter = UsageMeter(BOOK)
     meter.observe([tokens(0, 5000)])
     assert usd(meter.observe([tokens(15, 5000, version="1.2")])) == [0.0]
 
 
-def test_cached_tokens_take_back_the_difference_and_the_counter_never_falls():
+def test_cached_tokens_take_back_the_difference_and_the_counter_never_falls() -> None:
     meter = UsageMeter(BOOK)
     cached = m.INPUT_TOKENS_CACHED
     meter.observe([tokens(0, 0), tokens(0, 0, cached)])
@@ -85,14 +89,14 @@ def test_cached_tokens_take_back_the_difference_and_the_counter_never_falls():
     assert usd(meter.observe([tokens(30, 1_000_000), tokens(30, 900_000, cached)])) == first
 
 
-def test_an_unpriced_model_has_no_cost_but_a_count():
+def test_an_unpriced_model_has_no_cost_but_a_count() -> None:
     meter = UsageMeter(BOOK)
     meter.observe([tokens(0, 0, model="own-9b")])
     found = meter.observe([tokens(15, 70, model="own-9b")])
     assert [(s.series.name, s.value) for s in found] == [(m.UNPRICED_TOKENS.name, 70.0)]
 
 
-def test_engines_are_charged_until_a_gateway_is_seen_and_never_beside_it():
+def test_engines_are_charged_until_a_gateway_is_seen_and_never_beside_it() -> None:
     engine = {"vantage": "engine", "replica": "e1", "tenant": ""}
     meter = UsageMeter(BOOK)
     meter.observe([tokens(0, 0, **engine)])
@@ -101,12 +105,12 @@ def test_engines_are_charged_until_a_gateway_is_seen_and_never_beside_it():
     assert [s.series.label("vantage") for s in meter.observe(both)] == ["gateway"]
 
 
-def allocation(at, gpu="GPU-1", pool="chat", replica="r1", value=1.0):
-    labels = {"gpu": gpu, "pool": pool, "replica": replica, "model": "chat-70b"}
+def allocation(at: float, pool: str = "chat", replica: str = "r1", value: float = 1.0) -> Sample:
+    labels = {"gpu": "GPU-1", "pool": pool, "replica": replica, "model": "chat-70b"}
     return Sample(Series(m.GPU_ALLOCATION.name, labels_of(labels)), value, T0 + at)
 
 
-def test_gpu_time_is_what_was_seen_and_shared_gpus_are_shared():
+def test_gpu_time_is_what_was_seen_and_shared_gpus_are_shared() -> None:
     meter = UsageMeter(BOOK, gpu_product=lambda _: "NVIDIA H100 80GB HBM3")
     meter.observe([allocation(0)])
     assert usd(meter.observe([allocation(60)]), "gpu_time") == [pytest.approx(6.88 / 60, rel=1e-9)]
@@ -118,7 +122,7 @@ def test_gpu_time_is_what_was_seen_and_shared_gpus_are_shared():
     assert meter.observe([allocation(7260, value=float("nan"))]) == []
 
 
-def test_bookings_survive_a_restart_without_loss_or_double_count(tmp_path):
+def test_bookings_survive_a_restart_without_loss_or_double_count(tmp_path: Path) -> None:
     path = tmp_path / "usage.sqlite"
     first = Ledger(path, BOOK)
     meter = UsageMeter(BOOK, first, flush_seconds=0)
@@ -134,7 +138,7 @@ def test_bookings_survive_a_restart_without_loss_or_double_count(tmp_path):
     second.close()
 
 
-def test_a_tenant_renamed_across_a_restart_is_not_charged_its_whole_past(tmp_path):
+def test_a_tenant_renamed_across_a_restart_is_not_charged_its_whole_past(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "usage.sqlite", BOOK)
     meter = UsageMeter(BOOK, ledger)
     meter.observe([tokens(0, 10**9)])
@@ -144,7 +148,7 @@ def test_a_tenant_renamed_across_a_restart_is_not_charged_its_whole_past(tmp_pat
     ledger.close()
 
 
-def test_operations_and_attempts_are_booked_beside_the_money(tmp_path):
+def test_operations_and_attempts_are_booked_beside_the_money(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "usage.sqlite", BOOK)
     meter = UsageMeter(BOOK, ledger)
     for at, calls, failed, tries in ((0, 0, 0, 0), (15, 90, 10, 140)):
@@ -166,18 +170,18 @@ WALKS = st.lists(
 )  # fmt: skip
 
 
-def as_samples(walks, metric):
+def as_samples(walks: Walks, metric: Metric) -> Iterator[list[Sample]]:
     for step in range(max(map(len, walks))):
         yield [
-            tokens(15 * step, walk[step], metric, replica=f"r{i}")
+            tokens(15 * step, value, metric, replica=f"r{i}")
             for i, walk in enumerate(walks)
-            if step < len(walk) and walk[step] is not None
+            if step < len(walk) and (value := walk[step]) is not None
         ]
 
 
 @settings(deadline=None)
 @given(WALKS)
-def test_no_walk_of_resets_and_gaps_makes_a_cost_fall(walks):
+def test_no_walk_of_resets_and_gaps_makes_a_cost_fall(walks: Walks) -> None:
     meter = UsageMeter(BOOK)
     last = 0.0
     for batch in as_samples(walks, m.OUTPUT_TOKENS):
@@ -188,7 +192,9 @@ def test_no_walk_of_resets_and_gaps_makes_a_cost_fall(walks):
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
 @given(WALKS, WALKS)
-def test_history_books_and_shows_what_step_by_step_would(tmp_path_factory, inputs, outputs):
+def test_history_books_and_shows_what_step_by_step_would(
+    tmp_path_factory: pytest.TempPathFactory, inputs: Walks, outputs: Walks
+) -> None:
     folder = tmp_path_factory.mktemp("meter")
     live_ledger, past_ledger = Ledger(folder / "a", BOOK), Ledger(folder / "b", BOOK)
     live, past = UsageMeter(BOOK, live_ledger), UsageMeter(BOOK, past_ledger)
@@ -213,7 +219,7 @@ def test_history_books_and_shows_what_step_by_step_would(tmp_path_factory, input
     past_ledger.close()
 
 
-def test_the_present_goes_on_where_history_ends():
+def test_the_present_goes_on_where_history_ends() -> None:
     meter = UsageMeter(BOOK)
     times = T0 + 60.0 * np.arange(100)
     values = np.cumsum(np.full(100, 333_333.0))

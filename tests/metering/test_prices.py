@@ -2,6 +2,8 @@
 
 import json
 from decimal import Decimal, FloatOperation, Inexact
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -24,16 +26,16 @@ from vocabulary.errors import ConfigError
 AMOUNTS = st.decimals(0, 10**6, allow_nan=False, allow_infinity=False, places=9)
 
 
-def priced(model, provider="", **kwargs):
-    price = load_book(**kwargs).token_price(model, provider)
+def priced(model: str, provider: str = "", *, demo: bool = False) -> TokenPrice:
+    price = load_book(demo=demo).token_price(model, provider)
     assert isinstance(price, TokenPrice)
     return price
 
 
-def test_refuses_binary_floats_wherever_money_is_made():
+def test_refuses_binary_floats_wherever_money_is_made() -> None:
     for value in (0.1, True, None, [1]):
         with pytest.raises(TypeError):
-            money(value)
+            money(cast("Any", value))
     with pytest.raises(ValueError, match="finite"):
         money("NaN")
     with pytest.raises(FloatOperation):
@@ -42,23 +44,23 @@ def test_refuses_binary_floats_wherever_money_is_made():
         EXACT.divide(Decimal(1), Decimal(3))
 
 
-def test_an_import_drops_the_artefacts_of_somebody_elses_floats():
+def test_an_import_drops_the_artefacts_of_somebody_elses_floats() -> None:
     assert imported(Decimal("3.0000000000000004E-7")) == Decimal("3E-7")
     assert SIGNIFICANT_DIGITS == 15
 
 
-def test_prices_by_the_million_tokens():
+def test_prices_by_the_million_tokens() -> None:
     cost = priced("gpt-4o").cost(Buckets(uncached=1_000_000, cache_read=1_000_000, output=500_000))
-    assert cost == Decimal("2.5") + Decimal("1.25") + Decimal("5")
+    assert cost == Decimal("2.5") + Decimal("1.25") + Decimal(5)
 
 
-def test_a_kind_without_its_own_price_costs_what_its_whole_costs():
+def test_a_kind_without_its_own_price_costs_what_its_whole_costs() -> None:
     price = priced("gpt-4o")
     assert price.rates.cache_write == price.rates.input
     assert price.rates.reasoning == price.rates.output
 
 
-def test_a_long_prompt_is_charged_at_its_own_rate_altogether():
+def test_a_long_prompt_is_charged_at_its_own_rate_altogether() -> None:
     price = priced("gpt-5.5")
     assert price.cost(Buckets(uncached=272_000)) == Decimal("1.36")
     assert price.cost(Buckets(uncached=272_001)) == Decimal("2.72001")
@@ -76,21 +78,21 @@ def test_a_long_prompt_is_charged_at_its_own_rate_altogether():
         ("openai/gpt-oss-120b", "groq", "groq/openai/gpt-oss-120b"),
     ],
 )
-def test_finds_the_price_of_what_was_served(served, provider, key):
+def test_finds_the_price_of_what_was_served(served: str, provider: str, key: str) -> None:
     assert priced(served, provider).key == key
 
 
 @pytest.mark.parametrize("model", ["", "no-such-model", "gpt-4", "my-gpt-4o-tune", "mistral-large"])
-def test_an_unknown_model_is_unpriced_and_not_free(model):
+def test_an_unknown_model_is_unpriced_and_not_free(model: str) -> None:
     assert load_book().token_price(model) == Unpriced(model)
 
 
-def test_demo_prices_exist_in_the_demo_alone_and_say_what_they_are():
+def test_demo_prices_exist_in_the_demo_alone_and_say_what_they_are() -> None:
     assert isinstance(load_book().token_price("chat-70b"), Unpriced)
     assert "made up for the simulation" in priced("chat-70b", demo=True).source
 
 
-def test_every_shipped_price_names_source_and_date():
+def test_every_shipped_price_names_source_and_date() -> None:
     for path in SHIPPED.glob("*.json"):
         layer = json.loads(path.read_text())
         assert layer["source"]
@@ -110,11 +112,11 @@ def test_every_shipped_price_names_source_and_date():
         ("Tesla T4", "0.978"),
     ],
 )
-def test_finds_the_price_of_a_gpu_by_its_product_name(product, usd):
+def test_finds_the_price_of_a_gpu_by_its_product_name(product: str, usd: str) -> None:
     assert load_book().gpu_price(product).usd_per_hour == Decimal(usd)
 
 
-def test_a_gpu_nobody_knows_gets_the_default_which_says_so():
+def test_a_gpu_nobody_knows_gets_the_default_which_says_so() -> None:
     shipped = load_book().gpu_price("Frobnicator 9000")
     assert shipped.source.startswith("GPU not known; taken as H100")
     own = load_book(default_gpu="2.10").gpu_price("Frobnicator 9000")
@@ -124,7 +126,7 @@ def test_a_gpu_nobody_knows_gets_the_default_which_says_so():
     assert load_book().gpu_price("", "p5en.48xlarge").usd_per_hour == Decimal("7.912")
 
 
-def test_the_operators_file_overrides_the_list_without_touching_a_float(tmp_path):
+def test_the_operators_file_overrides_the_list_without_touching_a_float(tmp_path: Path) -> None:
     path = tmp_path / "prices.yaml"
     path.write_text(
         "source: our contract\ndate: 2026-10-01\n"
@@ -154,14 +156,16 @@ def test_the_operators_file_overrides_the_list_without_touching_a_float(tmp_path
         ("a: [", "price file"),
     ],
 )
-def test_a_file_that_holds_no_prices_is_refused_by_name(tmp_path, text, complaint):
+def test_a_file_that_holds_no_prices_is_refused_by_name(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
     path = tmp_path / "prices.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=complaint):
         load_book(path)
 
 
-def test_a_missing_file_is_a_clear_error(tmp_path):
+def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read the price file"):
         load_book(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match="gpu_usd_per_hour"):
@@ -169,12 +173,14 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
 
 
 @given(st.text(max_size=60), st.text(max_size=20))
-def test_spellings_are_lower_case_and_never_empty(model, provider):
+def test_spellings_are_lower_case_and_never_empty(model: str, provider: str) -> None:
     assert all(name and name == name.lower() for name in spellings(model, provider))
 
 
 @given(st.lists(AMOUNTS, max_size=40), st.integers(0, 4))
-def test_rounded_lines_sum_to_the_rounded_total_and_none_moves_a_whole_unit(amounts, digits):
+def test_rounded_lines_sum_to_the_rounded_total_and_none_moves_a_whole_unit(
+    amounts: list[Decimal], digits: int
+) -> None:
     unit = Decimal(1).scaleb(-digits)
     lines = round_lines(amounts, digits)
     assert total(lines) == total(amounts).quantize(unit, rounding="ROUND_HALF_EVEN")
@@ -182,11 +188,11 @@ def test_rounded_lines_sum_to_the_rounded_total_and_none_moves_a_whole_unit(amou
 
 
 @given(st.floats(0, 2**53))
-def test_a_counter_comes_in_without_losing_a_digit(value):
+def test_a_counter_comes_in_without_losing_a_digit(value: float) -> None:
     assert float(counted(value)) == value
 
 
 @given(AMOUNTS)
-def test_plain_text_has_no_exponent_and_reads_back(amount):
+def test_plain_text_has_no_exponent_and_reads_back(amount: Decimal) -> None:
     assert "E" not in plain(amount)
     assert Decimal(plain(amount)) == amount
