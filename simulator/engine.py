@@ -1,0 +1,365 @@
+"""One engine process: continuous batching, chunked prefill, KV blocks, preemption, histograms.
+
+The time of a scheduler step is linear in the batch, in the KV tokens read and in the prompt tokens
+computed, the form that published serving simulators use. Steps with prefill are walked one by one;
+between them decoding is walked in jumps to the next thing that happens, so that no work is done
+for tokens in which nothing changes.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import count
+
+import numpy as np
+
+from simulator.tallies import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class EngineModel:
+    """How fast one model runs on the GPUs it was given."""
+
+    base: float
+    """Seconds of a step with an empty batch."""
+    per_request: float
+    """Seconds a step takes longer for each request in it."""
+    per_kv_token: float
+    """Seconds a step takes longer for each token of KV cache read."""
+    per_prefill_token: float
+    """Seconds a prompt token costs."""
+    kv_tokens: int
+    """Tokens the KV cache holds."""
+    max_requests: int
+    """`max_num_seqs`: most requests in the batch."""
+    max_batched_tokens: int
+    """Tokens a step may take, decoding and prefill together."""
+    max_context: int
+    """`max_model_len`: longest prompt with its answer."""
+    load_seconds: float
+    """From the start of the process to the first answer: weights, graphs, warm-up."""
+
+
+class Phase(Enum):
+    """Where a request is inside the engine."""
+
+    WAITING = "waiting"
+    PREFILL = "prefill"
+    DECODE = "decode"
+    GONE = "gone"
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One call inside one engine."""
+
+    ticket: int
+    """Whose call it is: the gateway's number for this attempt."""
+    arrived: float
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    phase: Phase = Phase.WAITING
+    admitted: float = 0.0
+    first_token: float = 0.0
+    generated: int = 0
+    to_prefill: int = 0
+    """Prompt tokens still to be computed."""
+    kv: int = 0
+    """Tokens held in the cache when it last changed phase."""
+    since_step: int = 0
+    finish_step: int = 0
+    preemptions: int = 0
+    abandoned: bool = False
+    """The caller has gone; the engine learns of it at its next step."""
+
+
+class Outcome(Enum):
+    """How a request left the engine."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    ABORT = "abort"
+    LOST = "lost"
+    """The process died under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A request that left, and when."""
+
+    at: float
+    request: Request
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Engine:
+    """The scheduler and its counters. Time is what `advance` is told."""
+
+    model: EngineModel
+    rng: np.random.Generator
+    clock: float
+    tally: Tally
+    slowdown: float = 1.0
+    """Multiplies the time of every step: a slow kernel, a bad configuration."""
+    pace: float = 1.0
+    """Clock of the slowest GPU of the group over its nominal clock."""
+    kv_share: float = 1.0
+    """Share of the KV cache that can be used."""
+    stalled: bool = False
+    """True: no step ends any more, while the process and its page live on."""
+    waiting: deque[Request] = field(default_factory=deque)
+    prefilling: deque[Request] = field(default_factory=deque)
+    decoding: dict[int, Request] = field(default_factory=dict)
+    """By admission number, so that the newest is the last."""
+    kv_used: int = 0
+    steps: int = 0
+    busy_seconds: float = 0.0
+    prefill_seconds: float = 0.0
+    _inbox: deque[Request] = field(default_factory=deque)
+    _finishing: list[tuple[int, int]] = field(default_factory=list)
+    _numbers: "count[int]" = field(default_factory=count)
+    _left: list[Leaving] = field(default_factory=list)
+    _noise: list[float] = field(default_factory=list)
+    _holding: bool = False
+    """Nothing is admitted in the step after a preemption."""
+
+    @property
+    def running(self) -> int:
+        """Requests in the batch."""
+        return len(self.prefilling) + len(self.decoding)
+
+    @property
+    def queued(self) -> int:
+        """Requests waiting, those that just arrived included."""
+        return len(self.waiting) + len(self._inbox)
+
+    @property
+    def kv_capacity(self) -> int:
+        """Tokens the KV cache holds now."""
+        return int(self.model.kv_tokens * self.kv_share)
+
+    @property
+    def kv_usage(self) -> float:
+        """Share of the KV cache in use, 0 to 1."""
+        return min(1.0, self.kv_used / max(1, self.kv_capacity))
+
+    def submit(self, request: Request) -> None:
+        """Take a request; its `arrived` must not lie before that of the one submitted last."""
+        self._inbox.append(request)
+
+    def leavings(self) -> list[Leaving]:
+        """Those that left since the last call."""
+        out, self._left = self._left, []
+        return out
+
+    def lose_everything(self, at: float) -> None:
+        """The process dies: every request in it is lost."""
+        for request in (*self.prefilling, *self.decoding.values(), *self.waiting, *self._inbox):
+            request.phase = Phase.GONE
+            self._left.append(Leaving(at, request, Outcome.LOST))
+        self.waiting.clear()
+        self.prefilling.clear()
+        self.decoding.clear()
+        self._inbox.clear()
+        self._finishing.clear()
+        self.kv_used = 0
+
+    def advance(self, to: float) -> None:
+        """Run until *to*; the last step may end a little later."""
+        while self.clock < to:
+            self._take_arrivals(to if self.stalled else self.clock)
+            if self.stalled:
+                self.busy_seconds += to - self.clock
+                self.clock = to
+                return
+            self._admit()
+            if self.prefilling:
+                self._mixed_step()
+            elif self.decoding:
+                self._decode(to)
+            elif self._inbox:
+                self.clock = max(self.clock, min(self._inbox[0].arrived, to))
+            else:
+                self.clock = to
+
+    def _take_arrivals(self, until: float) -> None:
+        while self._inbox and self._inbox[0].arrived <= until:
+            request = self._inbox.popleft()
+            self.waiting.append(request)
+
+    def _admit(self) -> None:
+        if self._holding:
+            self._holding = False
+            if self.running:
+                return
+        while self.waiting and self.running < self.model.max_requests:
+            request = self.waiting[0]
+            if request.abandoned:
+                self._leave(self.waiting.popleft(), Outcome.ABORT)
+                continue
+            needed = request.input_tokens + request.generated
+            if self.kv_used + needed > self.kv_capacity and self.running:
+                return
+            self.waiting.popleft()
+            request.phase = Phase.PREFILL
+            if not request.preemptions:
+                request.admitted = self.clock
+                self.tally.admitted(request, self.clock)
+                cached = min(request.cached_tokens, request.input_tokens - 1)
+            else:
+                cached = 0  # its blocks went to others
+            request.to_prefill = needed - cached
+            request.kv = cached
+            self.kv_used += cached
+            self.prefilling.append(request)
+
+    def _step_seconds(self, batch: int, chunk: int) -> float:
+        if not self._noise:
+            self._noise = np.exp(0.03 * self.rng.standard_normal(512)).tolist()
+        model = self.model
+        seconds = (
+            model.base
+            + model.per_request * batch
+            + model.per_kv_token * self.kv_used
+            + model.per_prefill_token * chunk
+        )
+        return seconds * self.slowdown * self._noise.pop() / self.pace
+
+    def _mixed_step(self) -> None:
+        """One step that computes a chunk of prompts beside the decoding requests."""
+        decoding = len(self.decoding)
+        chunk = min(
+            sum(request.to_prefill for request in self.prefilling),
+            max(16, self.model.max_batched_tokens - decoding),
+        )
+        if not self._make_room(chunk + decoding):
+            return
+        decoding = len(self.decoding)
+        seconds = self._step_seconds(decoding + len(self.prefilling), chunk)
+        self._count_steps(1, seconds, decoding, chunk)
+        self.prefill_seconds += min(seconds, chunk * self.model.per_prefill_token / self.pace)
+        self.kv_used += chunk
+        left = chunk
+        while left and self.prefilling:
+            request = self.prefilling[0]
+            part = min(left, request.to_prefill)
+            request.to_prefill -= part
+            request.kv += part
+            left -= part
+            if request.to_prefill == 0:
+                self.prefilling.popleft()
+                self._first_token(request)
+        self._finish()
+
+    def _first_token(self, request: Request) -> None:
+        if not request.generated:
+            request.first_token = self.clock
+            request.generated = 1
+            self.tally.first_token(request, self.clock)
+        request.phase = Phase.DECODE
+        request.since_step = self.steps
+        request.finish_step = self.steps + request.output_tokens - request.generated
+        number = next(self._numbers)
+        self.decoding[number] = request
+        heapq.heappush(self._finishing, (request.finish_step, number))
+
+    def _decode(self, to: float) -> None:
+        """Steps in which nobody comes or goes, all at once."""
+        batch = len(self.decoding)
+        if not self._make_room(batch):
+            return
+        batch = len(self.decoding)
+        if not batch:
+            return
+        seconds = self._step_seconds(batch, 0)
+        limit = min(to, self._inbox[0].arrived) if self._inbox else to
+        steps = min(
+            self._next_finish() - self.steps,
+            int((limit - self.clock) / seconds) + 1,
+            max(1, (self.kv_capacity - self.kv_used) // batch),
+        )
+        self._count_steps(max(1, steps), seconds, batch, 0)
+        self._finish()
+
+    def _count_steps(self, steps: int, seconds: float, decoding: int, chunk: int) -> None:
+        self.clock += steps * seconds
+        self.busy_seconds += steps * seconds
+        self.steps += steps
+        self.kv_used += steps * decoding
+        self.tally.stepped(steps, seconds, decoding, chunk)
+
+    def _next_finish(self) -> int:
+        while self._finishing and self._finishing[0][1] not in self.decoding:
+            heapq.heappop(self._finishing)
+        return self._finishing[0][0] if self._finishing else self.steps + 1
+
+    def _finish(self) -> None:
+        while self._finishing and self._finishing[0][0] <= self.steps:
+            number = heapq.heappop(self._finishing)[1]
+            request = self.decoding.pop(number, None)
+            if request is None:
+                continue
+            self._settle(request)
+            self.kv_used -= request.kv
+            if request.abandoned:
+                self._leave(request, Outcome.ABORT)
+                continue
+            # about one answer in ten runs into its limit; the ticket keeps it deterministic
+            self._leave(request, Outcome.LENGTH if request.ticket % 10 == 0 else Outcome.STOP)
+
+    def _settle(self, request: Request) -> None:
+        """Bring a decoding request's token counts up to this step."""
+        made = min(self.steps, request.finish_step) - request.since_step
+        request.generated += made
+        request.kv += self.steps - request.since_step
+        request.since_step = self.steps
+
+    def _leave(self, request: Request, outcome: Outcome) -> None:
+        request.phase = Phase.GONE
+        self.tally.left(request, outcome, self.clock)
+        self._left.append(Leaving(self.clock, request, outcome))
+
+    def _make_room(self, tokens: int) -> bool:
+        """Preempt the newest until *tokens* fit; False when the step has to be planned anew."""
+        if self.kv_used + tokens <= self.kv_capacity:
+            return True
+        if self.running > 1:
+            self._preempt()
+            self._holding = True
+            return False
+        return True  # one request alone always goes on, or nothing ever would
+
+    def _preempt(self) -> None:
+        if self.prefilling:
+            victim = self.prefilling.pop()
+        else:
+            victim = self.decoding.pop(next(reversed(self.decoding)))
+            self._settle(victim)
+        self.kv_used -= victim.kv
+        victim.kv = 0
+        victim.phase = Phase.WAITING
+        victim.preemptions += 1
+        self.tally.preempted()
+        self.waiting.appendleft(victim)
+
+    def abandon(self, requests: Sequence[Request]) -> None:
+        """Their callers hung up: free them as soon as a step ends."""
+        for request in requests:
+            request.abandoned = True
+        if self.stalled:
+            return
+        gone = [number for number, one in self.decoding.items() if one.abandoned]
+        for number in gone:
+            request = self.decoding.pop(number)
+            self._settle(request)
+            self.kv_used -= request.kv
+            self._leave(request, Outcome.ABORT)
+        for queue in (self.prefilling, self.waiting):
+            for request in [one for one in queue if one.abandoned]:
+                queue.remove(request)
+                self.kv_used -= request.kv
+                self._leave(request, Outcome.ABORT)

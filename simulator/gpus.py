@@ -1,0 +1,165 @@
+"""GPUs whose utilisation, memory, clock, power, temperature and energy move together.
+
+First-order physics: power follows activity and the square of the clock, temperature follows power
+through one thermal resistance and one time constant, energy is the integral of power.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vocabulary.samples import Array
+
+_AMBIENT = 30.0
+_FULL_LOAD_RISE = 42.0
+"""Degrees above the inlet at the power limit; a well cooled data-centre GPU. Our judgement."""
+_THERMAL_SECONDS = 45.0
+_SMOOTHING_SECONDS = 1.0
+"""Power is a one-second average on Hopper and Ada; utilisation has a period of about that."""
+
+IDLE = 0x1
+SW_POWER_CAP = 0x4
+SW_THERMAL = 0x20
+
+
+@dataclass(frozen=True, slots=True)
+class GpuModel:
+    """Data-sheet figures of one kind of GPU."""
+
+    name: str
+    """As NVML spells it."""
+    memory_bytes: int
+    power_limit: float
+    """Watts."""
+    idle_power: float
+    sm_clock: int
+    """Highest SM clock, MHz."""
+    idle_clock: int
+    memory_clock: int
+
+
+H100 = GpuModel("NVIDIA H100 80GB HBM3", 85_520_809_984, 700.0, 72.0, 1980, 345, 2619)
+L40S = GpuModel("NVIDIA L40S", 48_305_799_168, 350.0, 36.0, 2520, 210, 9001)
+L4 = GpuModel("NVIDIA L4", 24_152_899_584, 72.0, 12.0, 2040, 210, 6251)
+
+
+@dataclass(frozen=True, slots=True)
+class GpuPlace:
+    """Which GPU sits where."""
+
+    uuid: str
+    node: str
+    index: int
+    """Index on its node, as NVML counts."""
+    model: GpuModel
+
+
+@dataclass(slots=True)
+class GpuBank:
+    """All GPUs of the cluster as arrays, one element each."""
+
+    places: tuple[GpuPlace, ...]
+    rng: np.random.Generator
+    holders: list[str] = field(default_factory=list)
+    """Who holds each GPU, a pod's uid; empty when free."""
+    memory_share: Array = field(init=False)
+    """Share of device memory that its holder took."""
+    clock_share: Array = field(init=False)
+    """What a thermal or power brake leaves of the SM clock; 1 when nothing brakes."""
+    forced_heat: Array = field(init=False)
+    """Temperature that broken cooling drives to; NaN when cooling works."""
+    brake: list[int] = field(init=False)
+    """Reason bits of the brake."""
+    lost: list[bool] = field(init=False)
+    xid_events: list[list[int]] = field(init=False)
+    """Xids raised and not yet read by whoever listens."""
+    utilization: Array = field(init=False)
+    memory_activity: Array = field(init=False)
+    power: Array = field(init=False)
+    clock: Array = field(init=False)
+    temperature: Array = field(init=False)
+    energy: Array = field(init=False)
+    """Joules since the driver was loaded."""
+    throttled_seconds: Array = field(init=False)
+    """Seconds under the thermal brake."""
+    _limit: Array = field(init=False)
+    _idle: Array = field(init=False)
+    _top: Array = field(init=False)
+    _low: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        count = len(self.places)
+        models = [place.model for place in self.places]
+        self._limit = np.array([model.power_limit for model in models])
+        self._idle = np.array([model.idle_power for model in models])
+        self._top = np.array([float(model.sm_clock) for model in models])
+        self._low = np.array([float(model.idle_clock) for model in models])
+        self.holders = [""] * count
+        self.brake = [0] * count
+        self.lost = [False] * count
+        self.xid_events = [[] for _ in range(count)]
+        self.memory_share = np.full(count, 0.006)
+        self.clock_share = np.ones(count)
+        self.forced_heat = np.full(count, np.nan)
+        self.utilization = np.zeros(count)
+        self.memory_activity = np.zeros(count)
+        self.power = self._idle.copy()
+        self.clock = self._low.copy()
+        self.temperature = np.full(count, _AMBIENT + 4.0)
+        self.energy = self._idle * self.rng.uniform(2e6, 6e6, count)
+        self.throttled_seconds = np.zeros(count)
+
+    def advance(self, seconds: float, busy: Array, prefill: Array) -> None:
+        """Move on by *seconds* in which each GPU was *busy* (share of time), *prefill* of it."""
+        keep = float(np.exp(-seconds / _SMOOTHING_SECONDS))
+        held = np.array([bool(holder) for holder in self.holders])
+        self.utilization = keep * self.utilization + (1 - keep) * np.minimum(1.0, busy)
+        # decoding is bound by memory, prefill by the tensor cores
+        reads = np.minimum(1.0, busy) * (0.72 - 0.4 * prefill)
+        self.memory_activity = keep * self.memory_activity + (1 - keep) * reads
+        active = np.minimum(1.0, busy) * (0.52 + 0.38 * prefill)
+        noise = self.rng.normal(0.0, 1.0, (2, len(self.places)))
+        wanted = np.where(held, self._top, self._low) * self.clock_share
+        wanted -= np.where(held, np.rint(np.abs(noise[0])) * 15.0, 0.0)
+        drive = self._idle * np.where(held, 1.5, 1.0) + (self._limit - self._idle) * active
+        target = drive * (0.3 + 0.7 * (wanted / self._top) ** 2)
+        target = np.where(held, target, self._idle)
+        over = target > self._limit
+        self.clock = np.where(over, wanted * 0.95, wanted)
+        target = np.minimum(target * (1 + 0.01 * noise[1]), self._limit)
+        self.power = keep * self.power + (1 - keep) * target
+        self._heat(seconds)
+        self.energy += self.power * seconds
+        braked = np.array([bool(bits & SW_THERMAL) for bits in self.brake])
+        self.throttled_seconds += np.where(braked, seconds, 0.0)
+
+    def _heat(self, seconds: float) -> None:
+        goal = _AMBIENT + 3.0 + _FULL_LOAD_RISE * self.power / self._limit
+        goal = np.where(np.isnan(self.forced_heat), goal, self.forced_heat)
+        share = 1 - float(np.exp(-seconds / _THERMAL_SECONDS))
+        self.temperature += (goal - self.temperature) * share
+
+    def pace(self, gpus: Sequence[int]) -> float:
+        """Speed of a tensor-parallel group against its nominal speed: its slowest member's."""
+        return min(float(self.clock_share[gpu]) for gpu in gpus)
+
+    def reasons(self, gpu: int) -> int:
+        """Bits of the reasons that hold the clocks down now, as NVML numbers them."""
+        bits = self.brake[gpu]
+        if self.utilization[gpu] < 0.01:
+            bits |= IDLE
+        elif self.power[gpu] > 0.985 * self._limit[gpu]:
+            bits |= SW_POWER_CAP
+        return bits
+
+    def index_of(self, uuid: str) -> int:
+        """Position of the GPU with this uuid.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for position, place in enumerate(self.places):
+            if place.uuid == uuid:
+                return position
+        raise KeyError(uuid)

@@ -1,0 +1,150 @@
+"""What an engine process has counted since it started; a restart begins a new one."""
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+from simulator.counting import (
+    FEW,
+    PREEMPTIONS,
+    SECONDS_OF_HTTP,
+    SECONDS_OF_HTTP_FINE,
+    SECONDS_OF_REQUEST,
+    SECONDS_PER_TOKEN,
+    SECONDS_TO_FIRST_TOKEN,
+    TOKENS_OF_STEP,
+    Histogram,
+    one_two_five,
+)
+
+if TYPE_CHECKING:
+    from simulator.engine import Outcome, Request
+
+
+def _seconds() -> Histogram:
+    return Histogram(SECONDS_OF_REQUEST)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counters and histograms of one process, in the units of the page that will show them."""
+
+    started: float
+    """When the process started, Unix seconds."""
+    max_context: int
+    max_answer: int = 1000
+    """What callers ask for as `max_tokens`."""
+    prompt_tokens: int = 0
+    prompt_cached_tokens: int = 0
+    """The part of `prompt_tokens` that came from the prefix cache."""
+    hit_tokens: int = 0
+    """Found in the prefix cache, counted at admission as the look-ups are."""
+    looked_up_tokens: int = 0
+    generated_tokens: int = 0
+    preemptions: int = 0
+    http_errors: int = 0
+    prompt_seconds: float = 0.0
+    """Time spent on steps with prefill in them."""
+    decode_seconds: float = 0.0
+    busy_slots: int = 0
+    """Decoding requests summed over steps."""
+    longest: int = 0
+    finished: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("stop", "length", "abort", "error", "repetition"), 0)
+    )
+    to_first_token: Histogram = field(default_factory=lambda: Histogram(SECONDS_TO_FIRST_TOKEN))
+    between_tokens: Histogram = field(default_factory=lambda: Histogram(SECONDS_PER_TOKEN))
+    per_token: Histogram = field(default_factory=lambda: Histogram(SECONDS_PER_TOKEN))
+    whole: Histogram = field(default_factory=_seconds)
+    queue: Histogram = field(default_factory=_seconds)
+    inference: Histogram = field(default_factory=_seconds)
+    prefill: Histogram = field(default_factory=_seconds)
+    decode: Histogram = field(default_factory=_seconds)
+    step_tokens: Histogram = field(default_factory=lambda: Histogram(TOKENS_OF_STEP))
+    preempted_times: Histogram = field(default_factory=lambda: Histogram(PREEMPTIONS))
+    samples_asked: Histogram = field(default_factory=lambda: Histogram(FEW))
+    http: Histogram = field(default_factory=lambda: Histogram(SECONDS_OF_HTTP))
+    http_fine: Histogram = field(default_factory=lambda: Histogram(SECONDS_OF_HTTP_FINE))
+    input_length: Histogram = field(init=False)
+    output_length: Histogram = field(init=False)
+    output_asked: Histogram = field(init=False)
+    output_limit: Histogram = field(init=False)
+    computed_length: Histogram = field(init=False)
+
+    def __post_init__(self) -> None:
+        bounds = one_two_five(self.max_context)
+        self.input_length = Histogram(bounds)
+        self.output_length = Histogram(bounds)
+        self.output_asked = Histogram(bounds)
+        self.output_limit = Histogram(bounds)
+        self.computed_length = Histogram(bounds)
+
+    def admitted(self, request: "Request", at: float) -> None:
+        """A request came out of the queue for the first time."""
+        self.looked_up_tokens += request.input_tokens
+        self.hit_tokens += min(request.cached_tokens, request.input_tokens - 1)
+        self.queue.observe(max(0.0, at - request.arrived))
+
+    def first_token(self, request: "Request", at: float) -> None:
+        """Its prompt is computed and the first token is out."""
+        self.prompt_tokens += request.input_tokens
+        self.prompt_cached_tokens += min(request.cached_tokens, request.input_tokens - 1)
+        self.generated_tokens += 1
+        self.to_first_token.observe(at - request.arrived)
+
+    def stepped(self, steps: int, seconds: float, decoding: int, chunk: int) -> None:
+        """*steps* alike steps ran, *seconds* each."""
+        tokens = steps * decoding
+        if tokens:
+            self.generated_tokens += tokens
+            self.between_tokens.observe(seconds, tokens)
+            self.busy_slots += tokens
+        self.step_tokens.observe(decoding + chunk, steps)
+        if chunk:
+            self.prompt_seconds += steps * seconds
+        else:
+            self.decode_seconds += steps * seconds
+
+    def preempted(self) -> None:
+        """A request was put back to the queue for want of KV blocks."""
+        self.preemptions += 1
+
+    def left(self, request: "Request", outcome: "Outcome", at: float) -> None:
+        """A request ended."""
+        self.finished[outcome.value] += 1
+        whole = at - request.arrived
+        self.http.observe(whole)
+        self.http_fine.observe(whole)
+        if outcome.value == "abort":
+            return
+        self.whole.observe(whole)
+        self.inference.observe(at - request.admitted)
+        self.prefill.observe(request.first_token - request.admitted)
+        self.decode.observe(at - request.first_token)
+        if request.generated > 1:
+            self.per_token.observe((at - request.first_token) / (request.generated - 1))
+        cached = min(request.cached_tokens, request.input_tokens - 1)
+        self.input_length.observe(request.input_tokens)
+        self.output_length.observe(request.generated)
+        self.output_asked.observe(self.max_answer)
+        self.output_limit.observe(self.max_answer)
+        self.computed_length.observe(request.input_tokens - cached)
+        self.samples_asked.observe(1)
+        self.preempted_times.observe(request.preemptions)
+        self.longest = max(self.longest, request.input_tokens + request.generated)
+
+    def age(self, factor: int) -> None:
+        """Pretend that everything so far happened *factor* times, and that the start lies back."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, Histogram):
+                value.multiply(factor)
+            elif one.name in _COUNTED:
+                setattr(self, one.name, value * factor)
+        self.finished = {reason: number * factor for reason, number in self.finished.items()}
+
+
+_COUNTED = frozenset(
+    {"prompt_tokens", "prompt_cached_tokens", "hit_tokens", "looked_up_tokens",
+     "generated_tokens", "preemptions",
+     "http_errors", "prompt_seconds", "decode_seconds", "busy_slots"}
+)  # fmt: skip
