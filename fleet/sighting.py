@@ -1,0 +1,152 @@
+"""Reads frames into what was seen of each replica and each GPU."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from estimators.onset import run_start
+from vocabulary import signals
+from vocabulary.samples import Array, Frame
+from vocabulary.scene import Watch
+from vocabulary.signals import Signal
+
+LOOKBACK = 600.0
+STEP = 15.0
+
+
+def _watch(signal: Signal) -> Watch:
+    return Watch(signal, LOOKBACK, STEP)
+
+
+TARGETS = _watch(signals.TARGET_UP)
+RUNNING = _watch(signals.RUNNING)
+WAITING = _watch(signals.WAITING)
+KV_USAGE = _watch(signals.KV_USAGE)
+STEPS = _watch(signals.STEP_RATE)
+STEP_TOKENS = _watch(signals.STEP_TOKEN_RATE)
+AWAKE = _watch(signals.ENGINE_AWAKE)
+STARTED = _watch(signals.ENGINE_START)
+ALLOCATION = _watch(signals.GPU_ALLOCATION)
+GPU_CLOCK = _watch(signals.GPU_SM_CLOCK)
+GPU_BUSY = _watch(signals.GPU_UTILIZATION)
+DESIRED = _watch(signals.POOL_DESIRED)
+
+WATCHES = (
+    TARGETS, RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS,
+    AWAKE, STARTED, ALLOCATION, GPU_CLOCK, GPU_BUSY, DESIRED,
+)  # fmt: skip
+"""Everything a fleet view looks at."""
+
+IDENTITY = ("pool", "model", "engine", "version", "node", "target")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """One replica in this tick's frames."""
+
+    identity: Mapping[str, str]
+    verdict: str
+    up: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sightings:
+    """One tick's frames, by replica and by GPU."""
+
+    frame: Callable[[Watch], Frame]
+    times: Array
+    replicas: Mapping[str, Seen]
+    rows: Mapping[Watch, Mapping[str, Array]] = field(default_factory=dict)
+
+    def row(self, watch: Watch, replica: str) -> Array:
+        """A replica's row of *watch*; all NaN where there is none."""
+        found = self.rows[watch].get(replica)
+        return found if found is not None else np.full(len(self.times), np.nan)
+
+
+def look(frame: Callable[[Watch], Frame]) -> Sightings:
+    """Evaluate what is needed to judge every replica."""
+    targets = frame(TARGETS)
+    replicas = _from_targets(targets)
+    running = frame(RUNNING)
+    for labels, row in running.rows():
+        if labels.get("replica") and labels["replica"] not in replicas and _known(row):
+            up = np.where(np.isfinite(row), 1.0, np.nan)
+            verdict = "ok" if np.isfinite(up[-1]) else ""
+            replicas[labels["replica"]] = Seen(_identity([labels]), verdict, up)
+    per_replica = (RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS, AWAKE, STARTED)
+    rows = {watch: _by_replica(frame(watch)) for watch in per_replica}
+    return Sightings(frame, targets.times, replicas, rows)
+
+
+def allocations(frame: Callable[[Watch], Frame]) -> dict[str, tuple[str, ...]]:
+    """GPU uuid → replicas that hold it now."""
+    held: dict[str, set[str]] = {}
+    for labels, row in frame(ALLOCATION).rows():
+        if labels.get("gpu") and labels.get("replica") and row[-1] > 0.0:
+            held.setdefault(labels["gpu"], set()).add(labels["replica"])
+    return {gpu: tuple(sorted(replicas)) for gpu, replicas in held.items()}
+
+
+def gpus(frame: Callable[[Watch], Frame]) -> dict[str, tuple[str, float]]:
+    """GPU uuid → its node and when it was last seen."""
+    found: dict[str, tuple[str, float]] = {}
+    for watch in (GPU_CLOCK, GPU_BUSY, ALLOCATION):
+        shown = frame(watch)
+        for labels, row in shown.rows():
+            known = np.flatnonzero(np.isfinite(row))
+            if labels.get("gpu") and known.size:
+                last = float(shown.times[known[-1]])
+                node, before = found.get(labels["gpu"], ("", 0.0))
+                found[labels["gpu"]] = (labels.get("node", node), max(before, last))
+    return found
+
+
+def _from_targets(frame: Frame) -> dict[str, Seen]:
+    grouped: dict[str, list[tuple[dict[str, str], Array]]] = {}
+    for labels, row in frame.rows():
+        engine = labels.get("vantage", "engine") == "engine"
+        if labels.get("replica") and engine and _known(row):
+            grouped.setdefault(labels["replica"], []).append((labels, row))
+    return {replica: _seen(frame.times, rows) for replica, rows in grouped.items()}
+
+
+def _seen(times: Array, rows: list[tuple[dict[str, str], Array]]) -> Seen:
+    """One replica's verdicts joined: at each moment the row that began last speaks."""
+    rows = sorted(rows, key=lambda one: _began(times, one[1]))
+    up = np.full(len(times), np.nan)
+    for _, row in rows:
+        up = np.where(np.isfinite(row), row, up)
+    present = [labels for labels, row in rows if np.isfinite(row[-1])]
+    verdict = present[-1].get("verdict", "ok") if present else ""
+    return Seen(_identity(labels for labels, _ in rows), verdict, up)
+
+
+def _began(times: Array, row: Array) -> float:
+    """Start of the row's newest unbroken stretch."""
+    known = np.isfinite(row)
+    start = run_start(times, np.where(known, 1.0, 0.0), known)
+    return start if start is not None else float(times[0]) - 1.0
+
+
+def _identity(several: Iterable[dict[str, str]]) -> dict[str, str]:
+    """The newest non-empty value of each identity label."""
+    found: dict[str, str] = {}
+    for labels in several:
+        found.update({name: labels[name] for name in IDENTITY if labels.get(name)})
+    return found
+
+
+def _by_replica(frame: Frame) -> dict[str, Array]:
+    """Rows by replica; of several (a model renamed), the one known last."""
+    found: dict[str, Array] = {}
+    for labels, row in frame.rows():
+        name = labels.get("replica", "")
+        if name and (name not in found or np.isfinite(row[-1])):
+            found[name] = row
+    return found
+
+
+def _known(row: Array) -> bool:
+    return bool(np.isfinite(row).any())

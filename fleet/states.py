@@ -1,0 +1,145 @@
+"""What a replica is doing, told from counters that must move while work is queued.
+
+Health endpoints and gauges are not asked: a deadlocked engine answers the first and freezes the
+second. A replica is `stalled` only where a counter that moves at every step is known, has
+provably not moved, and work was there all that time.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimators.onset import run_start
+from vocabulary.entities import ReplicaState
+from vocabulary.samples import Array
+
+BLIND_WORDS = {"hung": "page hung", "": "not scraped"}
+"""Verdicts of the reader whose reason has other words than the verdict itself."""
+UNKNOWN_NAMES = "unknown names"
+ASLEEP = "asleep"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """The last minutes of one replica; arrays share *times*, NaN is missing."""
+
+    times: Array
+    up: Array
+    """1 where the page was read, 0 where it was not."""
+    verdict: str
+    """The reader's newest word: `ok`, `hung`, …; empty when the target is gone."""
+    running: Array
+    waiting: Array
+    heartbeat: Array
+    """Steps, or tokens counted at each step, a second; all NaN where neither is counted."""
+    awake: Array
+    kv_usage: Array
+    ever_up: bool = False
+    """Its page was read before, this lookback or earlier."""
+    ever_moved: bool = False
+    """Its heartbeat was seen to move since this process started."""
+    first_seen: float = 0.0
+    started: float | None = None
+    """When the server started, where it says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A state, why, and since when as far as the data can date it."""
+
+    state: ReplicaState
+    reason: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class StateRules:
+    """The thresholds between states."""
+
+    stall_seconds: float = 75.0
+    """Without a step while work is there. Grammar compilation freezes healthy engines for 10 to
+    40 s (vllm#21148); stalls go unnoticed for 5 to 22 minutes without a heartbeat rule."""
+    window_seconds: float = 60.0
+    """Window of the heartbeat's rate: it is zero that long after the last step."""
+    loading_seconds: float = 900.0
+    """A server that never answered may take this long: cold starts of 400 to 970 s are
+    published for 8-GPU models."""
+    queue_seconds: float = 60.0
+    """A queue that stays this long while steps run is saturation."""
+    full_cache: float = 0.95
+    """Share of KV blocks from which admission stops."""
+    unread_seconds: float = 120.0
+    """A heartbeat that was measured and is not any more, for this long: nobody reads the page."""
+
+    def judge(self, sight: Sight) -> Judgement:
+        """The state of a replica from the last minutes."""
+        now = float(sight.times[-1])
+        if sight.verdict != "ok":
+            return self._unread(sight, now)
+        if not any(np.isfinite(part).any() for part in (sight.running, sight.heartbeat)):
+            if now - sight.first_seen < self.queue_seconds:
+                return Judgement(ReplicaState.LOADING, "first look", now)
+            return Judgement(ReplicaState.BLIND, UNKNOWN_NAMES, now)
+        unread = self._heartbeat_lost(sight)
+        if unread is not None:
+            return Judgement(ReplicaState.BLIND, BLIND_WORDS[""], unread)
+        if _newest(sight.awake) == 0.0:
+            return Judgement(ReplicaState.IDLE, ASLEEP, now)
+        return self._working(sight, now)
+
+    def _unread(self, sight: Sight, now: float) -> Judgement:
+        down = run_start(sight.times, sight.up, sight.up == 0.0)
+        since = down if down is not None and sight.verdict else _last_known(sight.times, sight.up)
+        if not sight.ever_up and now - sight.first_seen < self.loading_seconds:
+            return Judgement(ReplicaState.LOADING, "has not answered yet", sight.first_seen)
+        reason = BLIND_WORDS.get(sight.verdict, sight.verdict)
+        return Judgement(ReplicaState.BLIND, reason, since)
+
+    def _heartbeat_lost(self, sight: Sight) -> float | None:
+        """When a heartbeat that was measured stopped being measured; None when it did not."""
+        known = np.flatnonzero(np.isfinite(sight.heartbeat))
+        if not known.size:
+            return None
+        last = float(sight.times[known[-1]])
+        return last if float(sight.times[-1]) - last >= self.unread_seconds else None
+
+    def _working(self, sight: Sight, now: float) -> Judgement:
+        work = np.nansum([sight.running, sight.waiting], axis=0)
+        work[~np.isfinite(sight.running) & ~np.isfinite(sight.waiting)] = np.nan
+        if not _newest(work) > 0.0:
+            return Judgement(ReplicaState.IDLE, "no work", now)
+        stalled = self._stalled_since(sight, work)
+        if stalled is not None:
+            young = sight.started is not None and now - sight.started < self.loading_seconds
+            if young and not sight.ever_moved:
+                return Judgement(ReplicaState.LOADING, "no step since it started", stalled)
+            return Judgement(
+                ReplicaState.STALLED, f"no step for {now - stalled:.0f} s with work queued", stalled
+            )
+        queued = run_start(sight.times, sight.waiting, sight.waiting > 0.0)
+        if queued is not None and now - queued >= self.queue_seconds:
+            return Judgement(ReplicaState.SATURATED, "requests wait while steps run", queued)
+        if _newest(sight.kv_usage) >= self.full_cache:
+            return Judgement(ReplicaState.SATURATED, "KV cache full", now)
+        moves = np.isfinite(sight.heartbeat).any()
+        return Judgement(
+            ReplicaState.SERVING, "steps run" if moves else "progress is not counted by step", now
+        )
+
+    def _stalled_since(self, sight: Sight, work: Array) -> float | None:
+        flat = run_start(sight.times, sight.heartbeat, sight.heartbeat == 0.0)
+        busy = run_start(sight.times, work, work > 0.0)
+        if flat is None or busy is None or not np.isfinite(sight.heartbeat[-1]):
+            return None
+        since = max(flat - self.window_seconds, busy)
+        return since if float(sight.times[-1]) - since >= self.stall_seconds else None
+
+
+def _newest(values: Array) -> float:
+    known = np.flatnonzero(np.isfinite(values))
+    return float(values[known[-1]]) if known.size else float("nan")
+
+
+def _last_known(times: Array, values: Array) -> float:
+    known = np.flatnonzero(np.isfinite(values))
+    return float(times[known[-1]]) if known.size else float(times[0])
