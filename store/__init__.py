@@ -1,4 +1,4 @@
-"""Asking for series and keeping records: the embedded store, Prometheus-compatible backends, SQLite.
+"""Asking for series and keeping records: the embedded store, Prometheus backends, SQLite.
 
 Knows how signals are evaluated and rendered, and nothing of what a good or a bad value is.
 """

@@ -1,0 +1,95 @@
+"""Which series there are: numbers for names and labels, found again by label equality."""
+
+from collections.abc import Iterable
+
+from store.columns import UNKNOWN_BIRTH
+from store.windows import LOOKBACK
+from vocabulary.samples import Series
+from vocabulary.signals import Match
+
+_MOST_SELECTORS = 4096
+"""Remembered answers to label equalities; forgotten all at once when there are more."""
+
+
+class SeriesIndex:
+    """Numbers series, and remembers for each selector that was asked which series it has.
+
+    It also judges births: a series began before our eyes when its source (same name, same
+    `replica` and `vantage`) was read within the lookback before, and this series was not there.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.numbers: dict[Series, int] = {}
+        self.series: dict[int, Series] = {}
+        self.births: dict[int, int] = {}
+        self._named: dict[str, list[int]] = {}
+        self._selected: dict[tuple[str, Match], list[int]] = {}
+        self._sources: dict[tuple[str, str, str], int] = {}
+        self._source_of: dict[int, int] = {}
+        self._seen: list[int] = []
+        self._next = 1
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def admit(self, series: Series, at: int | None) -> int | None:
+        """The number of a *series* not seen before *at*; None when there are too many already."""
+        if len(self.numbers) >= self.limit:
+            return None
+        number = self._next
+        self.restore(number, series, UNKNOWN_BIRTH)
+        if at is not None and at - self._seen[self._source_of[number]] <= LOOKBACK:
+            self.births[number] = at
+        return number
+
+    def restore(self, number: int, series: Series, birth: int) -> None:
+        """Take up *series* under the *number* and with the *birth* it had before."""
+        self.numbers[series] = number
+        self.series[number] = series
+        self._next = max(self._next, number + 1)
+        if birth != UNKNOWN_BIRTH:
+            self.births[number] = birth
+        key = (series.name, series.label("replica"), series.label("vantage"))
+        source = self._sources.setdefault(key, len(self._sources))
+        self._source_of[number] = source
+        if source == len(self._seen):
+            self._seen.append(UNKNOWN_BIRTH)
+        self._named.setdefault(series.name, []).append(number)
+        for (name, match), found in self._selected.items():
+            if name == series.name and _bears(series, match):
+                found.append(number)
+
+    def reserve(self, numbered: int) -> None:
+        """Never give a number up to *numbered* again, even when its series is forgotten."""
+        self._next = max(self._next, numbered + 1)
+
+    def seen(self, numbers: Iterable[int], at: int) -> None:
+        """The sources of these series were read up to *at*."""
+        for source in {self._source_of[number] for number in numbers}:
+            self._seen[source] = max(self._seen[source], at)
+
+    def select(self, name: str, match: Match) -> list[int]:
+        """Numbers of the series *name* that bear *match*; an empty value asks for no label."""
+        key = (name, match)
+        if key not in self._selected:
+            if len(self._selected) >= _MOST_SELECTORS:
+                self._selected.clear()
+            named = self._named.get(name, [])
+            self._selected[key] = [one for one in named if _bears(self.series[one], match)]
+        return self._selected[key]
+
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Drop series of which no sample is left."""
+        for number in numbers:
+            series = self.series.pop(number)
+            del self.numbers[series]
+            self._named[series.name].remove(number)
+            self._source_of.pop(number)
+            self.births.pop(number, None)
+        self._selected.clear()
+
+
+def _bears(series: Series, match: Match) -> bool:
+    labels = dict(series.labels)
+    return all(labels.get(name, "") == value for name, value in match)

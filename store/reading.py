@@ -1,0 +1,188 @@
+"""The embedded store's SQLite file as readers see it, in this process or in another."""
+
+import json
+import sqlite3
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from store.archive import MIGRATIONS, Numbered
+from store.codec import Batch, checksum, unpacked, unpacked_batch
+from store.columns import Millis
+from vocabulary.errors import StoreError
+from vocabulary.samples import Array, Series
+
+_Part = tuple[Millis, Array]
+
+
+class News(NamedTuple):
+    """What was committed since somebody last looked."""
+
+    sealed: int
+    """Batches up to here are chunks now."""
+    numbered: int
+    """The highest number a series ever had."""
+    series: list[Numbered]
+    batches: list[tuple[int, Batch]]
+
+
+class Reading:
+    """A read-only connection; *alarm* is called with a sentence for each damaged piece found.
+
+    Raises:
+        StoreError: There is no store, or a newer Tidegauge wrote it.
+    """
+
+    def __init__(self, path: Path, alarm: Callable[[str], None], most_cached: int) -> None:
+        self._alarm = alarm
+        self._most_cached = most_cached
+        self._cached = 0
+        self._cache: OrderedDict[int, _Part] = OrderedDict()
+        self._lock = threading.Lock()
+        try:
+            # Autocommit, so that each question sees what has been committed by then.
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                check_same_thread=False,
+                isolation_level=None,
+                timeout=10.0,
+            )
+            # Damaged text must reach the checksum instead of stopping the whole question.
+            self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"cannot read {path}: {error}; has a store been made there?"
+            ) from error
+        if version != len(MIGRATIONS):
+            self.close()
+            raise StoreError(
+                f"{path} has schema version {version}, and this Tidegauge reads "
+                f"{len(MIGRATIONS)}; open it once with the version that should write it"
+            )
+
+    def version(self) -> int:
+        """A number that changes when another connection commits."""
+        return int(self._rows("PRAGMA data_version")[0][0])
+
+    def news(self, series_after: int, batches_after: int, sealed: int) -> News:
+        """What came after these numbers, as of one moment.
+
+        When more has become chunks than *sealed*, the batches are all that have not.
+        """
+        with self._lock, self._guarded():
+            self._connection.execute("BEGIN")
+            try:
+                state = dict(self._connection.execute("SELECT name, value FROM state").fetchall())
+                series = self._connection.execute(
+                    "SELECT id, spelling, born, checksum FROM series WHERE id > ? ORDER BY id",
+                    (series_after,),
+                ).fetchall()
+                begin = batches_after if state["sealed"] == sealed else state["sealed"]
+                batches = self._connection.execute(
+                    "SELECT seq, checksum, body FROM batch WHERE seq > ? ORDER BY seq",
+                    (begin,),
+                ).fetchall()
+            finally:
+                self._connection.execute("COMMIT")
+        return News(
+            state["sealed"],
+            state["numbered"],
+            list(self._whole_series(series)),
+            list(self._whole_batches(batches, begin)),
+        )
+
+    def newest(self) -> int | None:
+        """The last moment of any chunk."""
+        found = self._rows("SELECT max(last) FROM chunk")[0][0]
+        return None if found is None else int(found)
+
+    def samples(self, numbers: Sequence[int], after: int, until: int) -> dict[int, list[_Part]]:
+        """Chunks of these series that touch (after, until], oldest arrival first, uncut."""
+        wanted = self._rows(
+            "SELECT id, series FROM chunk WHERE series IN (SELECT value FROM json_each(?)) "
+            "AND last > ? AND first <= ? ORDER BY id",
+            json.dumps(numbers),
+            after,
+            until,
+        )
+        found: dict[int, list[_Part]] = defaultdict(list)
+        chunks = self._chunks([identity for identity, _ in wanted])
+        for identity, number in wanted:
+            if identity in chunks:
+                found[number].append(chunks[identity])
+        return found
+
+    def _chunks(self, identities: Sequence[int]) -> dict[int, _Part]:
+        with self._lock:
+            have = {one: self._cache[one] for one in identities if one in self._cache}
+            for one in have:
+                self._cache.move_to_end(one)
+        missing = [one for one in identities if one not in have]
+        if not missing:
+            return have
+        rows = self._rows(
+            "SELECT id, series, checksum, body FROM chunk "
+            "WHERE id IN (SELECT value FROM json_each(?))",
+            json.dumps(missing),
+        )
+        for identity, number, check, body in rows:
+            if checksum(body, number) != check:
+                self._alarm(f"chunk {identity} of series {number} is damaged and left out")
+                continue
+            have[identity] = self._remember(identity, unpacked(body))
+        return have
+
+    def _remember(self, identity: int, part: _Part) -> _Part:
+        with self._lock:
+            if identity not in self._cache:
+                self._cache[identity] = part
+                self._cached += len(part[0])
+            while self._cached > self._most_cached:
+                _, (times, _) = self._cache.popitem(last=False)
+                self._cached -= len(times)
+        return part
+
+    def _whole_series(self, rows: Sequence[sqlite3.Row]) -> Iterator[Numbered]:
+        for number, spelling, birth, check in rows:
+            if checksum(spelling.encode(), number) != check:
+                self._alarm(f"the name of series {number} is damaged; its samples are left out")
+                continue
+            name, labels = json.loads(spelling)
+            yield Numbered(
+                number, Series(name, tuple((key, value) for key, value in labels)), birth
+            )
+
+    def _whole_batches(
+        self, rows: Sequence[sqlite3.Row], begin: int
+    ) -> Iterator[tuple[int, Batch]]:
+        before = begin
+        for seq, check, body in rows:
+            if before >= 0 and seq != before + 1:
+                self._alarm(f"batches {before + 1} to {seq - 1} are missing from the log")
+            before = seq
+            if checksum(body, seq) != check:
+                self._alarm(f"batch {seq} of the log is damaged and left out")
+                continue
+            yield seq, unpacked_batch(body)
+
+    def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        with self._lock, self._guarded():
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the store's file cannot be read: {error}; move it away to begin a new one"
+            ) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
