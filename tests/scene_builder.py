@@ -1,4 +1,4 @@
-"""A small world for detectors and the fleet: signals as functions of time, looked at tick by tick."""
+"""A small world for detectors and the fleet: signals as functions of time, seen tick by tick."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -84,8 +84,8 @@ class World:
             signals.TTFT_MEAN: noisy(0.3, 0.1, 8),
             signals.ENGINE_START: self.now - 5 * 86_400.0,
         }
-        for signal in healthy:
-            course = courses.pop(signal.name, healthy[signal])
+        for signal, usual in healthy.items():
+            course = courses.pop(signal.name, usual)
             if course is not None:
                 self.put(signal, course, pool=pool, model=model, replica=name, vantage="engine")
         up = courses.pop("target_up", 1.0)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 from scene_builder import NOW, World, step
 
 from fleet import identity
@@ -24,8 +25,8 @@ def test_what_is_there_at_the_first_look_has_not_changed() -> None:
 
 def test_a_new_replica_is_an_appearance() -> None:
     view = FleetView()
-    world = World().replica("a").replica("b", target_up=step(NOW - 90.0, np.nan, 1.0),
-                                         requests_running=step(NOW - 90.0, np.nan, 1.0))  # fmt: skip
+    late = step(NOW - 90.0, np.nan, 1.0)
+    world = World().replica("a").replica("b", target_up=late, requests_running=late)
     world.scene(view, since=300.0)
     assert kinds(view) == [("scale", "b appeared")]
     assert view.changes()[0].at == NOW - 90.0
