@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from collectors._reading import Reading
 from vocabulary import metrics
 from vocabulary.contracts import Collector, Reach, Target
 from vocabulary.errors import SourceError
@@ -19,18 +20,6 @@ from vocabulary.samples import Sample, Series, labels_of
 
 log = structlog.get_logger(__name__)
 NAN = float("nan")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What reading one target gave."""
-
-    samples: tuple[Sample, ...]
-    verdict: str
-    """`ok`, or the named state the target is in."""
-    detail: str = ""
-    """The reason in words, when it is not ok."""
-    seconds: float = 0.0
 
 
 @dataclass(slots=True)

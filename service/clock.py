@@ -1,4 +1,4 @@
-"""Clocks: the wall, a simulated one that may run faster, and one that tests move by hand."""
+"""Clocks: the wall, and one that is moved from tick to tick (demo, drills, tests)."""
 
 import threading
 import time
@@ -20,29 +20,8 @@ class WallClock:
         time.sleep(max(0.0, seconds))
 
 
-class SimulatedClock:
-    """Time that starts at *start* and runs *speed* times as fast as the wall."""
-
-    def __init__(self, start: float, speed: float) -> None:
-        self.speed = speed
-        self._start = start
-        self._origin = time.monotonic()
-
-    def now(self) -> float:
-        """Simulated Unix seconds."""
-        return self._start + (time.monotonic() - self._origin) * self.speed
-
-    def monotonic(self) -> float:
-        """Simulated seconds that never go back."""
-        return self.now()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait until *seconds* of simulated time have passed."""
-        time.sleep(max(0.0, seconds) / self.speed)
-
-
 class ManualClock:
-    """Time that stands still until it is moved; for drills, backtests and tests."""
+    """Time that stands still until it is moved: it never runs away from a loop that is slow."""
 
     def __init__(self, start: float) -> None:
         self._now = start

@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from service.cli import console, detect, incidents, inspect, node, rules, up, usage
+from service.cli import (
+    console,
+    detect,
+    incidents,
+    inspect,
+    node,
+    references,
+    rules,
+    up,
+    usage,
+)
 from service.cli.shared import complain
 from vocabulary.errors import SourceError, StoreUnreachable, TidegaugeError
 
@@ -27,6 +37,7 @@ app.add_typer(incidents.app, name="incidents")
 app.add_typer(usage.app, name="usage")
 app.add_typer(rules.app, name="rules")
 app.add_typer(inspect.config_app, name="config")
+app.add_typer(references.app, name="docs")
 
 
 def _print_version(wanted: bool) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from service.agent import Agent, Reading
+from collectors._reading import Reading
+from service.agent import Agent
 from vocabulary import metrics
 from vocabulary.contracts import Collector, Reach, Scope, Target
 from vocabulary.errors import SourceHung

@@ -1,0 +1,136 @@
+"""Building the parts out of the configuration: every room's plugins, stores and clients."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from store.prometheus import PrometheusStore
+
+import collectors
+import detectors
+import remediations
+from collectors._exposition import Limits, parse
+from collectors._reading import PageCollector, PageReader, recognise
+from metering.ledger import Ledger
+from metering.prices import PriceBook, load_book
+from service.config import Config, Settings
+from service.reach import HttpReach
+from store.embedded import EmbeddedStore
+from vocabulary.contracts import Collector, Detector, Remediation, Scope, Target
+from vocabulary.discovery import discover
+from vocabulary.errors import ConfigError, SourceError
+from vocabulary.samples import labels_of
+
+STORE_FOLDER = "series"
+LEDGER_FILE = "usage.sqlite"
+CONTROL_FILE = "control.sqlite"
+
+
+def open_store(settings: Settings) -> EmbeddedStore:
+    """The embedded store in the data directory."""
+    return EmbeddedStore(
+        settings.data_dir / STORE_FOLDER,
+        retention_seconds=settings.retention_days * 86400.0,
+        max_bytes=int(settings.max_store_gib * 2**30),
+    )
+
+
+def backend(settings: Settings) -> PrometheusStore | None:
+    """The Prometheus-compatible backend to ask instead, when one is configured."""
+    return PrometheusStore(settings.prometheus_url) if settings.prometheus_url else None
+
+
+def ledger_of(settings: Settings, book: PriceBook) -> Ledger:
+    """The usage ledger in the data directory."""
+    return Ledger(settings.data_dir / LEDGER_FILE, book)
+
+
+def price_book(settings: Settings, *, demo: bool = False) -> PriceBook:
+    """Shipped list prices, and over them the user's own; *demo* adds the simulation's."""
+    return load_book(settings.price_file, settings.gpu_usd_per_hour, demo=demo)
+
+
+def all_collectors(config: Config) -> dict[str, Collector]:
+    """Every discovered collector with its configured settings."""
+    return config.build("collectors", discover(collectors, Collector))  # type: ignore[type-abstract]
+
+
+def all_detectors(config: Config) -> dict[str, Detector]:
+    """Every discovered detector with its configured settings."""
+    return config.build("detectors", discover(detectors, Detector))  # type: ignore[type-abstract]
+
+
+def all_remediations(config: Config) -> list[Remediation]:
+    """Every discovered action card with its configured settings."""
+    found = config.build("remediations", discover(remediations, Remediation))  # type: ignore[type-abstract]
+    return list(found.values())
+
+
+def page_reader(config: Config) -> PageReader:
+    """Reads any page with whichever collector recognises it."""
+    pages = {n: c for n, c in all_collectors(config).items() if isinstance(c, PageCollector)}
+    settings = config.settings
+    limits = Limits(max_bytes=int(settings.max_page_mib * 2**20))
+    return PageReader(pages, settings.timeout_seconds, limits)
+
+
+def node_collectors(config: Config) -> dict[str, Collector]:
+    """Collectors of this node's hardware."""
+    if not config.settings.gpus:
+        return {}
+    return {n: c for n, c in all_collectors(config).items() if c.scope is Scope.NODE}
+
+
+def reach_for(settings: Settings) -> HttpReach:
+    """The world outside, within limits."""
+    return HttpReach(max_bytes=int(settings.max_page_mib * 2**20))
+
+
+def node_name(settings: Settings) -> str:
+    """What this node is called."""
+    return settings.node or socket.gethostname()
+
+
+def node_target(settings: Settings) -> Target:
+    """Who this node is, for hardware collectors."""
+    return Target("node", labels_of({"cluster": settings.cluster, "node": node_name(settings)}))
+
+
+def static_targets(settings: Settings) -> list[Target]:
+    """The pages named in the configuration, each with an identity of its own."""
+    headers = {}
+    if settings.scrape_token_file is not None:
+        headers["Authorization"] = f"Bearer {_secret(settings.scrape_token_file)}"
+    return [
+        Target(
+            url,
+            labels_of({"cluster": settings.cluster, "replica": f"static/{_authority(url)}"}),
+            headers,
+        )
+        for url in settings.scrape
+    ]
+
+
+def recogniser() -> Callable[[bytes], str | None]:
+    """A function that names the kind of server a page belongs to."""
+    known = discover(collectors, Collector)  # type: ignore[type-abstract]
+    pages = {n: c() for n, c in known.items() if issubclass(c, PageCollector)}
+
+    def name(body: bytes) -> str | None:
+        try:
+            return recognise(parse(body, Limits()).layout.names, pages)
+        except SourceError:
+            return None
+
+    return name
+
+
+def _authority(url: str) -> str:
+    return url.split("://", 1)[-1].split("/", 1)[0]
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
