@@ -79,8 +79,7 @@ def status(ledger: Ledger, budget: Budget, now: float) -> BudgetStatus:
     match = {"tenant": budget.tenant, "model": budget.model, "pool": budget.pool}
     spent = total(usd for _, usd in ledger.spending(start, now, **match))
     past = ledger.spending(start - WEEKS_USED * WEEK, start, **match)
-    share, basis = _expected_share(past, start, now, end)
-    expected = DIVIDING.multiply(budget.usd, share)
+    expected, basis = _expected(budget.usd, past, (start, now, end))
     pace = float(spent / expected) if expected > 0 else None
     return BudgetStatus(budget, start, end, spent, expected, pace, basis)
 
@@ -99,21 +98,22 @@ def period_around(period: str, now: float) -> tuple[float, float]:
     return first.timestamp(), after.timestamp()
 
 
-def _expected_share(
-    past: Sequence[tuple[int, Decimal]], start: float, now: float, end: float
+def _expected(
+    usd: Decimal, past: Sequence[tuple[int, Decimal]], moments: tuple[float, float, float]
 ) -> tuple[Decimal, str]:
+    start, now, end = moments
     # a day of grace: nights and weekends spend nothing, and leave no row to begin with
     weeks = int(start - past[0][0] + 24 * HOUR) // WEEK if past else 0
     weights: dict[int, Decimal] = defaultdict(lambda: ZERO)
-    for hour, usd in past:
+    for hour, spent in past:
         if hour >= start - weeks * WEEK:
-            weights[hour % WEEK] += usd
-    whole = _weight(weights, start, end)
+            weights[hour % WEEK] += spent
+    gone, whole = _weight(weights, start, now), _weight(weights, start, end)
+    basis = "the same hours of the weeks before"
     if weeks < WEEKS_NEEDED or not whole:
-        share = DIVIDING.divide(Decimal(int(now - start)), Decimal(int(end - start)))
-        return share, "time gone by; fewer than two weeks of spending are known"
-    share = DIVIDING.divide(_weight(weights, start, now), whole)
-    return share, "the same hours of the weeks before"
+        gone, whole = Decimal(int(now - start)), Decimal(int(end - start))
+        basis = "time gone by; fewer than two weeks of spending are known"
+    return DIVIDING.divide(DIVIDING.multiply(usd, gone), whole), basis
 
 
 def _weight(weights: Mapping[int, Decimal], start: float, end: float) -> Decimal:
