@@ -82,7 +82,7 @@ class Settings:
     gpu_usd_per_hour: str = _setting(
         "", "Price of one GPU hour where the price book does not know it."
     )
-    pages_per_week: float = _setting(5.0, "How many pages a week the whole fleet may cost.")
+    pages_per_week: int = _setting(14, "How many pages a week the whole fleet may cost.")
     tenant_key: str = _setting(
         "", "Key that pseudonymises tenants; empty keeps names.", secret=True
     )

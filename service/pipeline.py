@@ -90,7 +90,7 @@ class Frames:
             found = self.store.evaluate(watch.signal, start, float(end), watch.step)
         except StoreError as error:
             self.failures.append(str(error))
-            return empty_frame(np.arange(columns + 1) * watch.step + start)
+            return empty_frame(np.arange(columns + 1, dtype=np.float64) * watch.step + start)
         if watch.every:
             self._kept[watch] = (now, found)
         return found

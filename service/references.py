@@ -64,7 +64,8 @@ def _metrics() -> str:
 def _signals() -> str:
     intro = (
         "Expressions over the metrics, as detectors, charts and incidents use them. Each is "
-        "evaluated by the embedded store or asked of a Prometheus-compatible backend in this PromQL."
+        "evaluated by the embedded store, or asked of a Prometheus-compatible backend in this "
+        "PromQL."
     )
     rows = [[f"`{s.name}`", s.unit, s.meaning, f"`{render_signal(s)}`"] for s in signals.ALL]
     return _page("Signals", intro, ("signal", "unit", "meaning", "PromQL"), rows)
