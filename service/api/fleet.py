@@ -1,0 +1,86 @@
+"""The fleet now: topology, replicas, GPUs, and what was changed."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from service.api.parameters import Wired, moment
+from service.api.topology import gpu_json, graph, replica_json
+from service.api.wiring import Wiring
+from vocabulary.entities import ReplicaState
+from vocabulary.incidents import Incident, IncidentState, entity_json, rfc3339
+from vocabulary.signals import TENANT_OPERATION_RATE
+
+router = APIRouter(prefix="/api/v1", tags=["fleet"])
+
+
+@router.get("/topology", summary="Who asks, what serves, on which hardware")
+def topology(wiring: Wired) -> dict[str, Any]:
+    """`nodes` with state and counts, `edges` from tenants to pools, replicas, GPUs and nodes."""
+    scene = wiring.scene()
+    drawn = graph(scene.replicas, scene.gpus, _callers(wiring, scene.now), _unresolved(wiring))
+    return {"as_of": rfc3339(scene.now), **drawn}
+
+
+@router.get("/replicas", summary="Every replica and what it is doing")
+def replicas(
+    wiring: Wired,
+    pool: Annotated[str | None, Query(max_length=400, description="Only of this pool.")] = None,
+    state: Annotated[ReplicaState | None, Query(description="Only in this state.")] = None,
+) -> dict[str, Any]:
+    """As the pipeline saw them at its last tick."""
+    scene = wiring.scene()
+    found = [
+        replica_json(one)
+        for one in scene.replicas
+        if pool in {None, one.pool} and state in {None, one.state}
+    ]
+    return {"as_of": rfc3339(scene.now), "replicas": found}
+
+
+@router.get("/gpus", summary="Every GPU and who uses it")
+def gpus(
+    wiring: Wired,
+    node: Annotated[str | None, Query(max_length=400, description="Only of this node.")] = None,
+) -> dict[str, Any]:
+    """As the pipeline saw them at its last tick."""
+    scene = wiring.scene()
+    found = [gpu_json(one) for one in scene.gpus if node in {None, one.node}]
+    return {"as_of": rfc3339(scene.now), "gpus": found}
+
+
+@router.get("/changes", summary="What was changed")
+def changes(
+    wiring: Wired,
+    start: Annotated[str | None, Query(alias="from", max_length=40)] = None,
+    to: Annotated[str | None, Query(max_length=40)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> dict[str, Any]:
+    """The newest first; the pipeline remembers a day."""
+    first, last = moment(start, "from"), moment(to, "to")
+    found = [
+        {
+            "at": rfc3339(one.at),
+            "kind": one.kind,
+            "entity": entity_json(one.entity),
+            "what": one.what,
+            "pool": one.pool,
+        }
+        for one in reversed(wiring.scene().changes)
+        if (first is None or one.at >= first) and (last is None or one.at < last)
+    ]
+    return {"changes": found[:limit]}
+
+
+def _callers(wiring: Wiring, now: float) -> list[tuple[str, str, float]]:
+    frame = wiring.store.evaluate(TENANT_OPERATION_RATE, now, now, 60.0)
+    return [
+        (labels["tenant"], labels.get("model", ""), float(row[-1]))
+        for labels, row in frame.rows()
+        if labels.get("tenant") and row[-1] > 0.0
+    ]
+
+
+def _unresolved(wiring: Wiring) -> list[Incident]:
+    page, _ = wiring.desk.list(None, None, wiring.scene().now, None, 500, None)
+    return [one for one in page if one.state is not IncidentState.RESOLVED]
