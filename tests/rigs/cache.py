@@ -1,7 +1,7 @@
 """
 Where the rigs keep what they obtained, so that only the first run pays for it.
 
-Everything lies outside the checkout, in ``$TIDEGAUGE_RIGS_CACHE`` or ``~/.cache/tidegauge/rigs``:
+Everything lies outside the checkout, in ``$RIGS_CACHE`` or ``~/.cache/tidegauge/rigs``:
 a checkout stays small, and several checkouts share one copy. One rig at one version is one
 folder whose name carries a hash of its recipe (package names, pinned requirements, build flags):
 a changed recipe is simply another folder, never a stale one.
@@ -10,7 +10,7 @@ A folder counts only once its marker file is there, and the marker is written la
 was interrupted therefore leaves a folder without a marker, which the next build removes.
 A lock beside the folder lets parallel test workers wait for one build instead of doing it twice.
 
-With ``TIDEGAUGE_RIGS_OFFLINE`` set, nothing is obtained: what was not prepared is unavailable.
+With ``RIGS_OFFLINE`` set, nothing is obtained: what was not prepared is unavailable.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RigUnavailable(Exception):
 
 def root() -> Path:
     """The folder of all rigs, made when missing."""
-    chosen = os.environ.get("TIDEGAUGE_RIGS_CACHE")
+    chosen = os.environ.get("RIGS_CACHE")
     folder = Path(chosen) if chosen else Path.home() / ".cache" / "tidegauge" / "rigs"
     folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve()
@@ -67,9 +67,9 @@ def made_once(name: str, recipe: str, make: Callable[[Path], None]) -> Path:
         return folder
     if folder.name in _failed_here:
         raise RigUnavailable(_failed_here[folder.name])
-    if os.environ.get("TIDEGAUGE_RIGS_OFFLINE"):
+    if os.environ.get("RIGS_OFFLINE"):
         raise RigUnavailable(
-            f"{name}: not prepared, and TIDEGAUGE_RIGS_OFFLINE forbids to obtain it"
+            f"{name}: not prepared, and RIGS_OFFLINE forbids to obtain it"
         )
     with lock(folder.name):
         if marker.exists():
