@@ -22,19 +22,27 @@ log = structlog.get_logger(__name__)
 NAN = float("nan")
 
 
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """One node's hardware and who reads it. A real agent has its own node; the demo has several."""
+
+    name: str
+    collector: Collector
+    node: Target
+    reach: Reach
+
+
 @dataclass(slots=True)
 class Agent:
-    """Reads targets and the node's hardware once a round."""
+    """Reads targets and hardware once a round."""
 
     targets: Callable[[], Sequence[Target]]
     read: Callable[[Target, Reach, float], Reading]
     """Reads one page, whatever kind of server it is; never raises."""
-    hardware: Mapping[str, Collector]
-    """Collectors of scope node, each run once a round."""
-    node: Target
-    """Who this node is; its labels go onto hardware samples."""
     reach: Reach
     deliver: Callable[[float, list[Sample]], None]
+    hardware: Sequence[Hardware] = ()
+    """Collectors of scope node, each run once a round."""
     deadline_seconds: float = 6.0
     """Wall seconds a round waits before it calls the rest hung."""
     workers: int = 16
@@ -55,22 +63,21 @@ class Agent:
         for url, target in targets.items():
             if url not in self._busy:
                 self._busy[url] = self._pool.submit(self.read, target, self.reach, now)
-        hardware = {
-            name: self._pool.submit(self._hardware, name, collector, now)
-            for name, collector in self.hardware.items()
-        }
+        hardware = {one.name: self._pool.submit(_read, one, now) for one in self.hardware}
         pending: list[Future[Any]] = [*self._busy.values(), *hardware.values()]
         wait(pending, timeout=self.deadline_seconds)
         samples: list[Sample] = []
         for url, target in targets.items():
             samples.extend(self._target_samples(target, self._finished(url), now))
-        for url in self._seen.keys() - targets.keys() - {f"hw:{name}" for name in self.hardware}:
+        for url in self._seen.keys() - targets.keys() - {one.name for one in self.hardware}:
             samples.extend(self._ended(url, frozenset(), now))
             self.verdicts.pop(url, None)
         for name, future in hardware.items():
-            got = future.result() if future.done() else []
-            samples.extend(got)
-            samples.extend(self._ended(f"hw:{name}", frozenset(one.series for one in got), now))
+            reading = future.result() if future.done() else Reading((), "hung", "NVML hangs")
+            self.verdicts[name] = (reading.verdict, reading.detail)
+            samples.extend(reading.samples)
+            kept = frozenset(one.series for one in reading.samples)
+            samples.extend(self._ended(name, kept, now))
         self.deliver(now, samples)
         return samples
 
@@ -112,21 +119,21 @@ class Agent:
         else:
             self._seen.pop(source, None)
 
-    def _hardware(self, name: str, collector: Collector, now: float) -> list[Sample]:
-        began = time.perf_counter()
-        try:
-            samples = list(collector.collect(self.node, self.reach, now))
-        except SourceError as error:
-            self.verdicts[f"hw:{name}"] = (error.verdict, str(error))
-            return []
-        except Exception as error:  # a broken driver must not stop the pages
-            log.exception("collector failed", collector=name)
-            self.verdicts[f"hw:{name}"] = ("failed", type(error).__name__)
-            return []
-        self.verdicts[f"hw:{name}"] = ("ok", "")
-        spent = time.perf_counter() - began
-        labels = {**dict(self.node.labels), "collector": name}
-        return [*samples, _sample(metrics.COLLECTOR_DURATION.name, spent, now, labels)]
+
+def _read(hardware: Hardware, now: float) -> Reading:
+    """Run one hardware collector; a broken driver must not stop the pages."""
+    began = time.perf_counter()
+    try:
+        samples = tuple(hardware.collector.collect(hardware.node, hardware.reach, now))
+    except SourceError as error:
+        return Reading((), error.verdict, str(error))
+    except Exception as error:
+        log.exception("collector failed", collector=hardware.name)
+        return Reading((), "failed", type(error).__name__)
+    spent = time.perf_counter() - began
+    labels = {**dict(hardware.node.labels), "collector": hardware.name}
+    duration = _sample(metrics.COLLECTOR_DURATION.name, spent, now, labels)
+    return Reading((*samples, duration), "ok", "", spent)
 
 
 def _identity(samples: Sequence[Sample]) -> dict[str, str]:

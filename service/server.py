@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from service.api.listening import http_server
 from vocabulary.errors import ConfigError
 
 START_SECONDS = 15.0
@@ -33,21 +34,7 @@ class HttpServer:
         Raises:
             ConfigError: It could not bind.
         """
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                self.app,
-                host=self.host,
-                port=self.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                limit_concurrency=256,
-                timeout_keep_alive=10,
-                timeout_graceful_shutdown=2,
-                ssl_certfile=self.tls_cert,
-                ssl_keyfile=self.tls_key,
-            )
-        )
+        self._server = http_server(self.app, self.host, self.port, self.tls_cert, self.tls_key)
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
         deadline = time.monotonic() + START_SECONDS

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from collectors._reading import Reading
-from service.agent import Agent
+from service.agent import Agent, Hardware
 from vocabulary import metrics
 from vocabulary.contracts import Collector, Reach, Scope, Target
 from vocabulary.errors import SourceHung
@@ -56,8 +56,6 @@ def agent_of(pages: Pages, targets: list[Target], **more: Any) -> tuple[Agent, l
     agent = Agent(
         targets=lambda: targets,
         read=pages.read,
-        hardware=more.pop("hardware", {}),
-        node=NODE,
         reach=None,  # type: ignore[arg-type]
         deliver=lambda at, samples: delivered.extend(samples),
         deadline_seconds=0.3,
@@ -146,6 +144,7 @@ class Broken(Collector):
 def test_broken_hardware_costs_only_itself(pages: Pages, error: Exception, verdict: str) -> None:
     good = target("good")
     pages.answers = {good.url: Reading((sample(RUNNING, 3),), "ok")}
-    agent, _ = agent_of(pages, [good], hardware={"nvml": Broken(error)})
+    broken = Hardware("nvml", Broken(error), NODE, None)  # type: ignore[arg-type]
+    agent, _ = agent_of(pages, [good], hardware=[broken])
     assert ups(agent.round(100.0)) == {good.url: (1.0, "ok")}
-    assert agent.verdicts["hw:nvml"][0] == verdict
+    assert agent.verdicts["nvml"][0] == verdict
