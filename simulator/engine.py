@@ -111,6 +111,8 @@ class Engine:
     """Share of the KV cache that can be used."""
     stalled: bool = False
     """True: no step ends any more, while the process and its page live on."""
+    spins: bool = True
+    """Whether a stalled engine keeps its GPUs at 100 % (a collective that never ends) or at 0."""
     waiting: deque[Request] = field(default_factory=deque)
     prefilling: deque[Request] = field(default_factory=deque)
     decoding: dict[int, Request] = field(default_factory=dict)
@@ -173,7 +175,7 @@ class Engine:
         while self.clock < to:
             self._take_arrivals(to if self.stalled else self.clock)
             if self.stalled:
-                self.busy_seconds += to - self.clock
+                self.busy_seconds += (to - self.clock) if self.spins else 0.0
                 self.clock = to
                 return
             self._admit()

@@ -1,0 +1,180 @@
+"""What the simulated cluster is made of: nodes, pools, tenants and their streams, as settings."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import numpy as np
+
+from simulator.engine import EngineModel
+from simulator.gpus import H100, L4, L40S, GpuModel, GpuPlace
+from simulator.traffic import Stream, Tenant
+
+NAMESPACE = "serving"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """One machine."""
+
+    name: str
+    gpu: GpuModel
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """A horizontal autoscaler with the lag that real ones have."""
+
+    most: int
+    """Most replicas."""
+    target: float
+    """Requests running and waiting per replica that it aims at."""
+    patience: float = 280.0
+    """Seconds a need must last before a replica is added. With the load time of the weights this
+    gives the 90 to 970 s that autoscaled LLM serving is reported to lag."""
+    cooldown: float = 900.0
+    """Seconds a surplus must last before one is taken away."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """The replicas of one model behind one route."""
+
+    name: str
+    server: str
+    """`vllm` or `llamacpp`."""
+    model: str
+    version: str
+    gpu: GpuModel
+    gpus_per_replica: int
+    replicas: int
+    engine: EngineModel
+    usd_per_million_input: Decimal
+    usd_per_million_output: Decimal
+    usd_per_million_cached: Decimal
+    scaling: Scaling | None = None
+    timeout: float = 120.0
+    """Seconds the gateway waits for an answer."""
+    retries: int = 2
+    """How often the gateway tries again."""
+
+    @property
+    def id(self) -> str:
+        """`namespace/name`: the pool's entity id and the value of its `pool` label."""
+        return f"{NAMESPACE}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSpec:
+    """Everything that is decided before the first second."""
+
+    nodes: tuple[NodeSpec, ...]
+    pools: tuple[PoolSpec, ...]
+    tenants: tuple[Tenant, ...]
+    streams: tuple[Stream, ...]
+    name: str = "demo"
+    uptime: float = 16 * 86_400.0
+    """Seconds that every process has been up at the start."""
+    warm_up: float = 300.0
+    """Seconds simulated before the start, so that it begins in the middle of a day's work."""
+    tick: float = field(default=0.5)
+    """Seconds between looks at routing, time-outs, GPUs and controllers."""
+
+    def pool(self, name: str) -> PoolSpec:
+        """The pool called *name*.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for pool in self.pools:
+            if pool.name == name:
+                return pool
+        raise KeyError(name)
+
+
+# Step times are of the size that public measurements of these models on these GPUs show: a 70B
+# model in FP8 on two H100, an 8B model in BF16 on one L40S, a quantised 3B model on one L4.
+_CHAT = EngineModel(
+    base=0.0185,
+    per_request=0.00045,
+    per_kv_token=9.0e-8,
+    per_prefill_token=0.00013,
+    kv_tokens=140_000,
+    max_requests=128,
+    max_batched_tokens=4096,
+    max_context=32_768,
+    load_seconds=95.0,
+)
+_CODE = EngineModel(
+    base=0.0190,
+    per_request=0.00035,
+    per_kv_token=1.2e-7,
+    per_prefill_token=0.00009,
+    kv_tokens=180_000,
+    max_requests=128,
+    max_batched_tokens=4096,
+    max_context=32_768,
+    load_seconds=60.0,
+)
+_EDGE = EngineModel(
+    base=0.0130,
+    per_request=0.0016,
+    per_kv_token=2.5e-7,
+    per_prefill_token=0.00011,
+    kv_tokens=65_536,
+    max_requests=8,
+    max_batched_tokens=2048,
+    max_context=16_384,
+    load_seconds=20.0,
+)
+
+DEMO = ClusterSpec(
+    nodes=(
+        NodeSpec("gpu-h100-1", H100, 8),
+        NodeSpec("gpu-l40s-1", L40S, 4),
+        NodeSpec("gpu-l4-1", L4, 2),
+    ),
+    pools=(
+        PoolSpec(
+            "chat-70b", "vllm", "chat-70b", "0.32.0", H100, 2, 3, _CHAT,
+            Decimal("0.60"), Decimal("1.80"), Decimal("0.15"),
+            scaling=Scaling(most=4, target=24.0),
+        ),
+        PoolSpec(
+            "code-8b", "vllm", "code-8b", "0.32.0", L40S, 1, 3, _CODE,
+            Decimal("0.10"), Decimal("0.30"), Decimal("0.025"),
+        ),
+        PoolSpec(
+            "edge-3b", "llamacpp", "edge-3b", "b6423", L4, 1, 2, _EDGE,
+            Decimal("0.04"), Decimal("0.12"), Decimal("0.01"),
+        ),
+    ),
+    tenants=(
+        Tenant("search", peak_hour=15.0, swing=0.35, weekend=0.8),
+        Tenant("support-bot", peak_hour=14.0, swing=0.45, weekend=0.6),
+        Tenant("code-assist", peak_hour=13.0, swing=0.5, weekend=0.45),
+        Tenant("batch-eval", peak_hour=3.0, swing=0.2, weekend=1.0),
+    ),
+    streams=(
+        Stream("search", "chat-70b", "long_context", 0.42, cached=0.55),
+        Stream("support-bot", "chat-70b", "conversation", 2.2, cached=0.25),
+        Stream("code-assist", "chat-70b", "conversation", 0.25, cached=0.2),
+        Stream("code-assist", "code-8b", "code", 4.2, cached=0.35),
+        Stream("support-bot", "code-8b", "conversation", 0.9, cached=0.25),
+        Stream("support-bot", "edge-3b", "conversation", 0.5, cached=0.1),
+        Stream("batch-eval", "code-8b", "conversation", 0.35, cached=0.05),
+    ),
+)  # fmt: skip
+"""The cluster of the demo: 14 GPUs, 8 replicas, four tenants, one gateway."""
+
+
+def gpu_places(spec: ClusterSpec, seed: int) -> tuple[GpuPlace, ...]:
+    """Every GPU of the cluster, with uuids that only depend on *seed*."""
+    letters = np.random.default_rng([seed, 4])
+    places = []
+    for node in spec.nodes:
+        for index in range(node.gpus):
+            text = letters.bytes(16).hex()
+            uuid = f"GPU-{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+            places.append(GpuPlace(uuid, node.name, index, node.gpu))
+    return tuple(places)

@@ -1,0 +1,128 @@
+"""The contract of faults and benign look-alikes: what they do to parameters, and the truth.
+
+A fault changes parameters of the model (a step time, a clock, a retry policy), never a figure on a
+page, so that everything that hangs together moves together.
+"""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from vocabulary.entities import Entity
+from vocabulary.failure_modes import FailureMode
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+_RANGE = "range"
+
+
+def sampled(low: float, high: float, default: float) -> Any:
+    """A parameter that drills draw evenly between *low* and *high*, and that is *default* else."""
+    return dataclasses.field(default=default, metadata={_RANGE: (low, high)})
+
+
+def log_sampled(low: float, high: float, default: float) -> Any:
+    """As `sampled`, drawn evenly on a logarithmic scale."""
+    return dataclasses.field(default=default, metadata={_RANGE: (low, high), "log": True})
+
+
+class Fault(ABC):
+    """One thing that goes wrong, or only looks so, with its parameters as fields.
+
+    Subclasses are frozen dataclasses with a field `duration` in seconds.
+    """
+
+    failure_mode: ClassVar[FailureMode]
+    benign: ClassVar[bool] = False
+    """True for look-alikes: nobody must be paged."""
+    detect_within: ClassVar[float] = 0.0
+    """Seconds after onset in which it should be found; nothing to find when benign."""
+    duration: float
+
+    @property
+    def code(self) -> str:
+        """The catalogue's number: `F01`, `B09`."""
+        return self.failure_mode.code
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, **fixed: object) -> Self:
+        """One with every sampled parameter drawn from its range and *fixed* ones as given."""
+        values: dict[str, Any] = dict(fixed)
+        for one in dataclasses.fields(cls):  # type: ignore[arg-type]
+            if _RANGE in one.metadata and one.name not in values:
+                low, high = one.metadata[_RANGE]
+                if one.metadata.get("log"):
+                    value = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+                else:
+                    value = float(rng.uniform(low, high))
+                values[one.name] = round(value) if one.type in (int, "int") else value
+        return cls(**values)
+
+    def aim(self, world: "World") -> Self:  # noqa: ARG002
+        """This fault with its victims named, chosen when it begins."""
+        return self
+
+    @abstractmethod
+    def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:
+        """Set the parameters as they are *elapsed* seconds after onset.
+
+        Called at every tick while the fault lasts, the first time with exactly 0.
+        """
+
+    @abstractmethod
+    def clear(self, world: "World") -> None:
+        """Set the parameters back; called once, when the fault is over."""
+
+    @abstractmethod
+    def entities(self) -> tuple[Entity, ...]:
+        """Whom an honest finding may name, the best answer first."""
+
+    def truth(self) -> dict[str, Any]:
+        """What really happened, for scoring."""
+        return {
+            "code": self.code,
+            "failure_mode": self.failure_mode.word,
+            "benign": self.benign,
+            "entities": [str(entity) for entity in self.entities()],
+            "detect_within": self.detect_within,
+            "duration": self.duration,
+        }
+
+
+@dataclass(slots=True, eq=False)
+class Injection:
+    """A fault placed in time."""
+
+    fault: Fault
+    at: float
+    """Onset, Unix seconds."""
+    rng: np.random.Generator
+    began: bool = False
+    ended: bool = False
+
+    @property
+    def until(self) -> float:
+        """When it is over."""
+        return self.at + self.fault.duration
+
+    def step(self, world: "World", now: float) -> None:
+        """Begin, go on or end, as the time asks."""
+        if self.ended or now < self.at:
+            return
+        if not self.began:
+            self.began = True
+            self.fault = self.fault.aim(world)
+            self.fault.apply(world, 0.0, self.rng)
+        elif now >= self.until:
+            self.ended = True
+            self.fault.clear(world)
+        else:
+            self.fault.apply(world, now - self.at, self.rng)
+
+    def truth(self) -> dict[str, Any]:
+        """The fault's truth with its times; entities are known once it has begun."""
+        return {**self.fault.truth(), "at": self.at, "until": self.until, "began": self.began}

@@ -1,0 +1,46 @@
+"""F15: prompts grow until the KV cache is full and requests are preempted and computed again."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from simulator.fault import Fault, sampled
+from simulator.victims import pool_of
+from vocabulary.entities import Entity
+from vocabulary.failure_modes import KV_EXHAUSTION, FailureMode
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class KvExhaustion(Fault):
+    """Longer prompts and longer answers on a cache that part of was given away."""
+
+    failure_mode: ClassVar[FailureMode] = KV_EXHAUSTION
+    detect_within: ClassVar[float] = 900.0
+    pool: str = "chat-70b"
+    prompt_factor: float = sampled(2.0, 4.0, 2.5)
+    """By how much prompts grow; the two- to fourfold is reported with preemption storms."""
+    output_factor: float = sampled(1.5, 2.5, 2.0)
+    """By how much answers grow: preemption hits requests that grow after they were admitted."""
+    kv_share: float = sampled(0.3, 0.45, 0.4)
+    """What is left of the cache, as after a start with a lower memory share. Our judgement."""
+    duration: float = sampled(1200.0, 3600.0, 2400.0)
+    """Seconds until prompts are as before. Our judgement."""
+
+    def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:  # noqa: ARG002
+        for source in world.traffic.of(pool=self.pool):
+            source.prompt_factor, source.output_factor = self.prompt_factor, self.output_factor
+        for pod in world.pods(self.pool):
+            pod.engine.kv_share = self.kv_share
+
+    def clear(self, world: "World") -> None:
+        for source in world.traffic.of(pool=self.pool):
+            source.prompt_factor = source.output_factor = 1.0
+        for pod in world.pods(self.pool):
+            pod.engine.kv_share = 1.0
+
+    def entities(self) -> tuple[Entity, ...]:
+        return (pool_of(self.pool),)

@@ -1,0 +1,248 @@
+"""A LiteLLM-like gateway: it routes, waits, retries, gives up, and books what it did.
+
+An operation is what a user asked for once; an attempt is one call on the wire.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Protocol
+
+from simulator.cluster import PoolSpec
+from simulator.counting import SECONDS_AT_GATEWAY, SECONDS_PER_TOKEN_AT_GATEWAY, Histogram
+from simulator.engine import Engine, Leaving, Outcome, Request
+from simulator.traffic import Arrival
+
+_OVERHEAD = 0.012
+"""Seconds the gateway itself adds to a call. Our judgement."""
+_BACK_OFF = 0.5
+"""Seconds before the first retry; doubles with each."""
+
+TIMEOUT = ("Openai.Timeout", "408")
+REFUSED = ("Openai.APIConnectionError", "500")
+NO_REPLICA = ("Openai.ServiceUnavailableError", "503")
+
+
+class Backend(Protocol):
+    """A replica as the route sees it."""
+
+    uid: str
+    engine: Engine
+
+    @property
+    def answers(self) -> bool:
+        """Whether a connection is taken."""
+        ...
+
+
+@dataclass(slots=True)
+class Policy:
+    """How calls to one pool are made; faults change it."""
+
+    timeout: float
+    retries: int
+    hangs_up: bool = True
+    """Whether a time-out also ends the work behind it."""
+
+
+@dataclass(slots=True)
+class Operation:
+    """One user's call."""
+
+    number: int
+    call: Arrival
+    attempts: int = 0
+    began: float = 0.0
+    """When the attempt in flight was sent."""
+    backend: Backend | None = None
+    request: Request | None = None
+    zombies: int = 0
+    """Attempts given up whose work goes on."""
+
+
+def _seconds() -> Histogram:
+    return Histogram(SECONDS_AT_GATEWAY)
+
+
+@dataclass(slots=True)
+class Account:
+    """What one tenant did with one pool's model."""
+
+    succeeded: int = 0
+    failed: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Operations that failed, by exception class and status."""
+    attempts_ok: int = 0
+    attempts_failed: dict[tuple[str, str], int] = field(default_factory=dict)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    total: Histogram = field(default_factory=_seconds)
+    upstream: Histogram = field(default_factory=_seconds)
+    to_first_token: Histogram = field(default_factory=_seconds)
+    overhead: Histogram = field(default_factory=_seconds)
+    queue: Histogram = field(default_factory=_seconds)
+    per_token: Histogram = field(default_factory=lambda: Histogram(SECONDS_PER_TOKEN_AT_GATEWAY))
+
+    @property
+    def operations(self) -> int:
+        """Calls that have been answered, well or not."""
+        return self.succeeded + sum(self.failed.values())
+
+    def age(self, factor: int) -> None:
+        """Pretend that everything so far happened *factor* times."""
+        for name in ("succeeded", "attempts_ok", "input_tokens", "output_tokens", "cached_tokens"):
+            setattr(self, name, getattr(self, name) * factor)
+        for failures in (self.failed, self.attempts_failed):
+            failures.update({reason: number * factor for reason, number in failures.items()})
+        for histogram in (
+            self.total, self.upstream, self.to_first_token, self.overhead, self.queue,
+            self.per_token,
+        ):  # fmt: skip
+            histogram.multiply(factor)
+
+
+@dataclass(slots=True)
+class Gateway:
+    """Calls in flight and what has been booked."""
+
+    pools: dict[str, PoolSpec]
+    routable: Callable[[str], Sequence[Backend]]
+    """Replicas of a pool that Kubernetes calls ready."""
+    started: float
+    policies: dict[str, Policy] = field(init=False)
+    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
+    """By tenant and pool."""
+    open: dict[int, Operation] = field(default_factory=dict)
+    taken: int = 0
+    """Operations taken since the beginning of the world, whatever became of them."""
+    answered: int = 0
+    in_flight: dict[str, int] = field(default_factory=dict)
+    """Attempts in flight by replica: what least-busy routing goes by."""
+    _deadlines: list[tuple[float, int, int]] = field(default_factory=list)
+    _retries: list[tuple[float, int]] = field(default_factory=list)
+    _numbers: "count[int]" = field(default_factory=count)
+    _turn: int = 0
+
+    def __post_init__(self) -> None:
+        self.policies = {
+            name: Policy(pool.timeout, pool.retries) for name, pool in self.pools.items()
+        }
+
+    def account(self, tenant: str, pool: str) -> Account:
+        """The account of a tenant with a pool, opened when first used."""
+        return self.accounts.setdefault((tenant, pool), Account())
+
+    def reset_counters(self, at: float) -> None:
+        """The process was replaced: it counts from zero."""
+        self.accounts = {}
+        self.started = at
+
+    def step(self, calls: Iterable[Arrival], end: float) -> None:
+        """Send every call and every retry due before *end*, in order of time."""
+        due: list[tuple[float, Operation]] = []
+        while self._retries and self._retries[0][0] < end:
+            at, number = heapq.heappop(self._retries)
+            if number in self.open:
+                due.append((at, self.open[number]))
+        for call in calls:
+            operation = Operation(next(self._numbers), call)
+            self.open[operation.number] = operation
+            self.taken += 1
+            due.append((call.at, operation))
+        due.sort(key=lambda pair: pair[0])
+        for at, operation in due:
+            self._send(operation, at)
+
+    def _send(self, operation: Operation, at: float) -> None:
+        call = operation.call
+        policy = self.policies[call.pool]
+        operation.attempts += 1
+        operation.began = at
+        backends = self.routable(call.pool)
+        if not backends:
+            self._attempt_failed(operation, NO_REPLICA, at)
+            return
+        self._turn += 1
+        turn = self._turn % len(backends)
+        order = (*backends[turn:], *backends[:turn])  # equals take turns
+        backend = min(order, key=lambda one: self.in_flight.get(one.uid, 0))
+        if not backend.answers:
+            self._attempt_failed(operation, REFUSED, at)
+            return
+        request = Request(
+            operation.number,
+            at,
+            call.input_tokens,
+            call.output_tokens,
+            int(call.cached * call.input_tokens),
+        )
+        operation.backend, operation.request = backend, request
+        self.in_flight[backend.uid] = self.in_flight.get(backend.uid, 0) + 1
+        backend.engine.submit(request)
+        heapq.heappush(self._deadlines, (at + policy.timeout, operation.number, operation.attempts))
+
+    def settle(self, leavings: Iterable[Leaving]) -> None:
+        """Book what engines let go of."""
+        for leaving in leavings:
+            operation = self.open.get(leaving.request.ticket)
+            if operation is None or operation.request is not leaving.request:
+                continue  # given up before; the work went on without anybody waiting for it
+            self._release(operation)
+            if leaving.outcome in (Outcome.STOP, Outcome.LENGTH):
+                self._succeeded(operation, leaving)
+            else:
+                self._attempt_failed(operation, REFUSED, leaving.at)
+
+    def time_out(self, now: float) -> None:
+        """Give up on attempts whose time has run out by *now*."""
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _deadline, number, attempt = heapq.heappop(self._deadlines)
+            operation = self.open.get(number)
+            if operation is None or operation.attempts != attempt or operation.request is None:
+                continue
+            backend, request = operation.backend, operation.request
+            self._release(operation)
+            if self.policies[operation.call.pool].hangs_up and backend is not None:
+                backend.engine.abandon([request])
+            else:
+                operation.zombies += 1
+            self._attempt_failed(operation, TIMEOUT, now)
+
+    def _release(self, operation: Operation) -> None:
+        if operation.backend is not None:
+            self.in_flight[operation.backend.uid] -= 1
+        operation.backend = operation.request = None
+
+    def _attempt_failed(self, operation: Operation, why: tuple[str, str], at: float) -> None:
+        call = operation.call
+        account = self.account(call.tenant, call.pool)
+        account.attempts_failed[why] = account.attempts_failed.get(why, 0) + 1
+        policy = self.policies[call.pool]
+        if operation.attempts <= policy.retries:
+            pause = _BACK_OFF * 2 ** min(4, operation.attempts - 1)
+            heapq.heappush(self._retries, (at + pause, operation.number))
+            return
+        account.failed[why] = account.failed.get(why, 0) + 1
+        account.total.observe(at - call.at + _OVERHEAD)
+        self._close(operation)
+
+    def _succeeded(self, operation: Operation, leaving: Leaving) -> None:
+        call, request = operation.call, leaving.request
+        account = self.account(call.tenant, call.pool)
+        account.succeeded += 1
+        account.attempts_ok += 1
+        account.input_tokens += request.input_tokens
+        account.output_tokens += request.generated
+        account.cached_tokens += min(request.cached_tokens, request.input_tokens - 1)
+        account.total.observe(leaving.at - call.at + _OVERHEAD)
+        account.upstream.observe(leaving.at - operation.began)
+        account.to_first_token.observe(request.first_token - operation.began)
+        account.overhead.observe(_OVERHEAD)
+        account.queue.observe(_OVERHEAD / 4)
+        account.per_token.observe((leaving.at - operation.began) / max(1, request.generated))
+        self._close(operation)
+
+    def _close(self, operation: Operation) -> None:
+        self.answered += 1
+        del self.open[operation.number]

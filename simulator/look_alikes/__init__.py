@@ -1,0 +1,1 @@
+"""One file each harmless thing that looks like a fault: nobody must be paged for it."""

@@ -1,0 +1,159 @@
+"""Pods of one pool: born, loading, ready, crashed, draining, gone."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from fleet.identity import pod_replica_id
+from simulator.cluster import NAMESPACE, PoolSpec
+from simulator.engine import Engine, EngineModel
+from simulator.pages import llamacpp, vllm
+from simulator.pages.text import Writer
+from simulator.tallies import Tally
+
+_LONGEST_BACK_OFF = 300.0
+"""Kubernetes doubles the wait before a crashed container is started again up to five minutes."""
+_FIRST_BACK_OFF = 10.0
+_ROUTE_LAG = 5.0
+"""Seconds until the route has learnt that a container died. Our judgement."""
+_GRACE = 30.0
+"""Kubernetes' default grace period for a pod that is asked to end."""
+
+
+class Stage(Enum):
+    """Where a pod is in its life."""
+
+    LOADING = "loading"
+    READY = "ready"
+    DOWN = "down"
+    """The container died and waits to be started again."""
+    DRAINING = "draining"
+    GONE = "gone"
+
+
+@dataclass(slots=True, eq=False)
+class Pod:
+    """One replica: an engine, where it runs and what its door does."""
+
+    pool: PoolSpec
+    name: str
+    uid: str
+    node: str
+    gpus: tuple[int, ...]
+    """Positions in the GPU bank."""
+    version: str
+    model: str
+    engine: Engine
+    stage: Stage
+    since: float
+    """When this stage began."""
+    hangs: bool = False
+    """True: the door takes connections and never answers."""
+    restarts: int = 0
+    back_off: float = _FIRST_BACK_OFF
+    writer: Writer = field(init=False)
+
+    def __post_init__(self) -> None:
+        is_vllm = self.pool.server == "vllm"
+        self.writer = Writer(self.pool.server, created=is_vllm)
+
+    def replica_id(self, cluster: str) -> str:
+        """Its entity id; the container is called like the server."""
+        return pod_replica_id(cluster, NAMESPACE, self.uid, self.pool.server)
+
+    @property
+    def answers(self) -> bool:
+        """Whether the process listens."""
+        return self.stage in (Stage.READY, Stage.DRAINING)
+
+    def routed(self, now: float) -> bool:
+        """Whether the route still sends calls here."""
+        if self.stage is Stage.DOWN:
+            return now - self.since < _ROUTE_LAG
+        return self.stage is Stage.READY
+
+    def crash(self, now: float) -> None:
+        """The process dies with everything in it."""
+        self.engine.lose_everything(now)
+        self.stage, self.since = Stage.DOWN, now
+
+    def drain(self, now: float) -> None:
+        """Take no more calls; end when the last is answered or grace is over."""
+        self.stage, self.since = Stage.DRAINING, now
+
+    def step(self, now: float) -> None:
+        """Let time pass for the life cycle."""
+        waited = now - self.since
+        if self.stage is Stage.DOWN and waited >= self.back_off:
+            self.back_off = min(_LONGEST_BACK_OFF, 2 * self.back_off)
+            self.restarts += 1
+            self.stage, self.since = Stage.LOADING, now
+        elif self.stage is Stage.LOADING and waited >= self.engine.model.load_seconds:
+            self.begin_counting(self.since)
+            self.engine.clock = now
+            self.stage, self.since = Stage.READY, now
+        elif self.stage is Stage.DRAINING and (
+            waited >= _GRACE or not (self.engine.running or self.engine.queued)
+        ):
+            self.engine.lose_everything(now)
+            self.stage, self.since = Stage.GONE, now
+
+    def begin_counting(self, started: float) -> None:
+        """A fresh process, started at *started*: its counters are at zero."""
+        self.engine.tally = Tally(started, self.engine.model.max_context)
+
+    def page(self, now: float) -> bytes:
+        """What /metrics answers."""
+        if self.pool.server == "vllm":
+            return vllm.render(self.writer, self.engine, self.model, now)
+        return llamacpp.render(self.writer, self.engine)
+
+
+@dataclass(slots=True)
+class Nursery:
+    """Makes pods with names that look like Kubernetes' and never repeat."""
+
+    rng: np.random.Generator
+    _alphabet: str = "bcdfghjklmnpqrstvwxz2456789"
+
+    def letters(self, count: int) -> str:
+        """A random suffix."""
+        picks = self.rng.integers(len(self._alphabet), size=count)
+        return "".join(self._alphabet[int(pick)] for pick in picks)
+
+    def uid(self) -> str:
+        """A random version-4 UUID."""
+        text = self.rng.bytes(16).hex()
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+
+    def pod(
+        self,
+        pool: PoolSpec,
+        revision: str,
+        version: str,
+        model: str,
+        speed: EngineModel,
+        node: str,
+        gpus: tuple[int, ...],
+        now: float,
+    ) -> Pod:
+        """A pod that begins to load at *now*."""
+        engine = Engine(
+            speed,
+            np.random.default_rng(self.rng.integers(2**63)),
+            now,
+            Tally(now, speed.max_context),
+        )
+        return Pod(
+            pool,
+            f"{pool.name}-{revision}-{self.letters(5)}",
+            self.uid(),
+            node,
+            gpus,
+            version,
+            model,
+            engine,
+            Stage.LOADING,
+            now,
+        )

@@ -1,0 +1,360 @@
+"""The simulated cluster: one seed, one time that only moves when it is told to.
+
+Everything downstream reads it through pages, NVML and Kubernetes' feed of changes, as it would
+read a real one.
+"""
+
+import threading
+from typing import NamedTuple
+
+import numpy as np
+
+from fleet.identity import pod_replica_id
+from fleet.identity import pool as pool_entity
+from fleet.identity import replica as replica_entity
+from simulator.ageing import age
+from simulator.cluster import DEMO, NAMESPACE, ClusterSpec, gpu_places
+from simulator.controllers import Autoscaler, Deployment, Rollout
+from simulator.engine import EngineModel
+from simulator.fault import Fault, Injection
+from simulator.gateway import Gateway
+from simulator.gpus import GpuBank
+from simulator.nvml import SimulatedNvml
+from simulator.pages import litellm
+from simulator.pages.text import Writer
+from simulator.pods import Nursery, Pod, Stage
+from simulator.traffic import open_traffic
+from vocabulary.entities import Change, Entity
+from vocabulary.errors import SourceDown, SourceHung
+from vocabulary.samples import Labels, labels_of
+
+_LOADED = 0.93
+_EMPTY = 0.006
+_GPU_EVERY = 1.0
+GATEWAY_VERSION = "1.106.2"
+
+
+class Door(NamedTuple):
+    """Something with a page, and who it is."""
+
+    name: str
+    path: str
+    """Path of its page below the simulator's address."""
+    labels: Labels
+
+
+class Allocation(NamedTuple):
+    """A GPU and the replica that holds it, as the kubelet would tell."""
+
+    gpu: str
+    node: str
+    index: int
+    gpu_model: str
+    labels: Labels
+    """Identity labels of the replica that holds it."""
+
+
+class World:
+    """A cluster that runs from *start* on; see `simulator.cluster` for what it is made of."""
+
+    def __init__(self, seed: int, start: float, spec: ClusterSpec = DEMO) -> None:
+        self.seed = seed
+        self.start = start
+        self.spec = spec
+        self.now = start - spec.warm_up
+        self.lock = threading.RLock()
+        """Held while time moves or a page is written; take it to look at several things at once."""
+        self.scraping = True
+        """False while whoever collects is down or cut off; the world itself goes on."""
+        self.injections: list[Injection] = []
+        self._rng = np.random.default_rng([seed, 1])
+        self._nursery = Nursery(np.random.default_rng([seed, 2]))
+        self._changes: list[Change] = []
+        self._rollouts: list[Rollout] = []
+        self._gpu_next = self.now
+        self._accounted: dict[str, tuple[float, float]] = {}
+        self.bank = GpuBank(gpu_places(spec, seed), np.random.default_rng([seed, 3]))
+        self.traffic = open_traffic(
+            seed,
+            spec.tenants,
+            spec.streams,
+            {pool.name: int(pool.engine.max_context * 0.9) for pool in spec.pools},
+        )
+        self.deployments = {
+            pool.name: Deployment(
+                pool, pool.replicas, self._nursery.letters(9), pool.version, pool.model, pool.engine
+            )
+            for pool in spec.pools
+        }
+        self._autoscalers = [Autoscaler(one) for one in self.deployments.values()]
+        self._pods: list[Pod] = []
+        self.gateway = Gateway(
+            {pool.name: pool for pool in spec.pools}, self._routable, self.now - spec.uptime
+        )
+        self.gateway_id = pod_replica_id(spec.name, NAMESPACE, self._nursery.uid(), "litellm")
+        self.gateway_name = f"litellm-{self._nursery.letters(9)}-{self._nursery.letters(5)}"
+        self._gateway_writer = Writer("litellm")
+        self._settle_in()
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def advance(self, to: float) -> None:
+        """Let time pass until *to* (Unix seconds); nothing happens when it lies in the past."""
+        with self.lock:
+            while self.now + self.spec.tick <= to:
+                self._tick(self.now, self.now + self.spec.tick)
+                self.now += self.spec.tick
+
+    def _tick(self, start: float, end: float) -> None:
+        for injection in self.injections:
+            injection.step(self, start)
+        for deployment_rollout in self._rollouts:
+            deployment_rollout.step(self, start)
+        self.gateway.step(self.traffic.until(start, end), end)
+        for pod in self._pods:
+            if pod.answers:
+                pod.engine.pace = self.bank.pace(pod.gpus)
+                pod.engine.advance(end)
+            self._live(pod, end)
+            self.gateway.settle(pod.engine.leavings())
+        self.gateway.time_out(end)
+        for autoscaler in self._autoscalers:
+            autoscaler.step(self, end)
+        self._pods = [pod for pod in self._pods if pod.stage is not Stage.GONE]
+        self._rollouts = [one for one in self._rollouts if not one.done]
+        if end >= self._gpu_next:
+            self._advance_gpus(_GPU_EVERY)
+            self._gpu_next += _GPU_EVERY
+
+    def _live(self, pod: Pod, now: float) -> None:
+        before, restarts = pod.stage, pod.restarts
+        pod.step(now)
+        if pod.restarts != restarts:
+            self.note(
+                Change(
+                    now, "restart", self.replica(pod),
+                    f"container {pod.pool.server} restarted ({pod.restarts}. time)", pod.pool.id,
+                )
+            )  # fmt: skip
+        if pod.stage is before:
+            return
+        share = _LOADED if pod.answers else _EMPTY
+        for gpu in pod.gpus:
+            self.bank.memory_share[gpu] = share
+            if pod.stage is Stage.GONE:
+                self.bank.holders[gpu] = ""
+
+    def _advance_gpus(self, seconds: float) -> None:
+        busy = np.zeros(len(self.bank.places))
+        prefill = np.zeros(len(self.bank.places))
+        for pod in self._pods:
+            engine = pod.engine
+            was_busy, was_prefill = self._accounted.get(pod.uid, (0.0, 0.0))
+            worked = engine.busy_seconds - was_busy
+            share = (engine.prefill_seconds - was_prefill) / worked if worked > 0 else 0.0
+            self._accounted[pod.uid] = (engine.busy_seconds, engine.prefill_seconds)
+            for gpu in pod.gpus:
+                busy[gpu] = min(1.0, worked / seconds)
+                prefill[gpu] = share
+        self.bank.advance(seconds, busy, prefill)
+
+    # -- what outsiders see ----------------------------------------------------------------------
+
+    def targets(self) -> list[Door]:
+        """Every pod with a page that Kubernetes lists now, the gateway last."""
+        with self.lock:
+            doors = [Door(pod.name, f"/{pod.name}/metrics", self.labels(pod)) for pod in self._pods]
+            labels = {
+                "cluster": self.spec.name,
+                "namespace": NAMESPACE,
+                "pod": self.gateway_name,
+                "replica": self.gateway_id,
+                "node": self.spec.nodes[0].name,
+                "version": GATEWAY_VERSION,
+            }
+            return [
+                *doors,
+                Door(self.gateway_name, f"/{self.gateway_name}/metrics/", labels_of(labels)),
+            ]
+
+    def page(self, name: str) -> bytes:
+        """What the page of target *name* answers now.
+
+        Raises:
+            SourceDown: Nobody listens there.
+            SourceHung: The connection is taken and nothing comes.
+        """
+        with self.lock:
+            if name == self.gateway_name:
+                return litellm.render(self._gateway_writer, self.gateway, self.now)
+            pod = next((one for one in self._pods if one.name == name), None)
+            if pod is None or not pod.answers:
+                raise SourceDown(f"{name} refused the connection; its process does not listen")
+            if pod.hangs:
+                raise SourceHung(f"{name} took the connection and does not answer")
+            return pod.page(self.now)
+
+    def nvml(self, node: str = "") -> SimulatedNvml:
+        """A module like `pynvml` that sees the GPUs of *node*, or of every node."""
+        positions = [
+            index for index, place in enumerate(self.bank.places) if node in ("", place.node)
+        ]
+        return SimulatedNvml(self.bank, positions, _pid_of)
+
+    def gpu_allocations(self) -> list[Allocation]:
+        """Which replica holds which GPU."""
+        with self.lock:
+            return [
+                Allocation(
+                    self.bank.places[gpu].uuid,
+                    self.bank.places[gpu].node,
+                    self.bank.places[gpu].index,
+                    self.bank.places[gpu].model.name,
+                    self.labels(pod),
+                )
+                for pod in self._pods
+                for gpu in pod.gpus
+            ]
+
+    def changes(self, since: float) -> list[Change]:
+        """What was done to the cluster after *since*, oldest first."""
+        with self.lock:
+            return [change for change in self._changes if change.at > since]
+
+    def labels(self, pod: Pod) -> Labels:
+        """Identity labels of a pod."""
+        return labels_of(
+            {
+                "cluster": self.spec.name,
+                "namespace": NAMESPACE,
+                "pod": pod.name,
+                "pool": pod.pool.id,
+                "replica": pod.replica_id(self.spec.name),
+                "node": pod.node,
+                "version": pod.version,
+                "model": pod.model,
+            }
+        )
+
+    # -- levers ----------------------------------------------------------------------------------
+
+    def inject(self, fault: Fault, at: float | None = None) -> Injection:
+        """Let *fault* happen at *at*, or now."""
+        with self.lock:
+            moment = self.now if at is None else at
+            rng = np.random.default_rng([self.seed, 7, len(self.injections)])
+            injection = Injection(fault, moment, rng)
+            self.injections.append(injection)
+            return injection
+
+    def pods(self, pool: str = "") -> list[Pod]:
+        """Pods of *pool* (of all pools), oldest first."""
+        return [pod for pod in self._pods if pool in ("", pod.pool.name)]
+
+    def pod_of(self, replica_id: str) -> Pod | None:
+        """The pod with this entity id, while it lives."""
+        for pod in self._pods:
+            if pod.replica_id(self.spec.name) == replica_id:
+                return pod
+        return None
+
+    def replica(self, pod: Pod) -> Entity:
+        """A pod as an entity."""
+        return replica_entity(pod.replica_id(self.spec.name), pod.name)
+
+    def note(self, change: Change) -> None:
+        """Add to the feed of changes."""
+        self._changes.append(change)
+
+    def scale(self, pool: str, replicas: int, now: float) -> None:
+        """Change how many replicas a pool has, and say so."""
+        deployment = self.deployments[pool]
+        before, deployment.replicas = deployment.replicas, replicas
+        if replicas > before:
+            for _ in range(replicas - before):
+                self.start_pod(deployment, now)
+        else:
+            ready = [pod for pod in self.pods(pool) if pod.stage is Stage.READY]
+            for pod in ready[replicas - len(ready) :]:
+                pod.drain(now)
+        what = f"replicas {before} → {replicas}"
+        spec = deployment.spec
+        self.note(Change(now, "scale", pool_entity(spec.id), what, spec.id))
+
+    def rollout(
+        self,
+        pool: str,
+        version: str,
+        *,
+        slowdown: float = 1.0,
+        pause: float = 60.0,
+        model: str = "",
+        speed: EngineModel | None = None,
+    ) -> Rollout:
+        """Replace a pool's pods by those of a new revision, one by one, and say so."""
+        deployment = self.deployments[pool]
+        spec = deployment.spec
+        kind, what = "rollout", f"image {spec.server} {deployment.version} → {version}"
+        if model and model != deployment.model:
+            kind, what = "model", f"model {deployment.model} → {model}"
+        deployment.revision = self._nursery.letters(9)
+        deployment.version, deployment.slowdown = version, slowdown
+        deployment.model = model or deployment.model
+        deployment.speed = speed or deployment.speed
+        started = Rollout(deployment, self.pods(pool), pause)
+        self._rollouts.append(started)
+        self.note(Change(self.now, kind, pool_entity(spec.id), what, spec.id))
+        return started
+
+    def start_pod(self, deployment: Deployment, now: float) -> Pod | None:
+        """Start one more pod; None when no node has the GPUs for it."""
+        spec = deployment.spec
+        found = self._free_gpus(spec.gpu.name, spec.gpus_per_replica)
+        if found is None:
+            return None
+        node, gpus = found
+        pod = self._nursery.pod(
+            spec, deployment.revision, deployment.version, deployment.model, deployment.speed,
+            node, gpus, now,
+        )  # fmt: skip
+        pod.engine.slowdown = deployment.slowdown
+        for gpu in gpus:
+            self.bank.holders[gpu] = pod.uid
+        self._pods.append(pod)
+        return pod
+
+    # -- beginnings ------------------------------------------------------------------------------
+
+    def _settle_in(self) -> None:
+        """Run long enough that requests are in flight, then look as old as the uptime says."""
+        for deployment in self.deployments.values():
+            for _ in range(deployment.replicas):
+                pod = self.start_pod(deployment, self.now)
+                if pod is not None:
+                    pod.stage = Stage.READY
+                    self.bank.memory_share[list(pod.gpus)] = _LOADED
+        autoscalers, self._autoscalers = self._autoscalers, []
+        self.advance(self.start)
+        self.now = self.start
+        self._autoscalers = autoscalers
+        age(self._pods, self.gateway, self.traffic, spec=self.spec, start=self.start)
+
+    def _routable(self, pool: str) -> list[Pod]:
+        return [pod for pod in self.pods(pool) if pod.routed(self.now)]
+
+    def _free_gpus(self, model: str, count: int) -> tuple[str, tuple[int, ...]] | None:
+        for node in self.spec.nodes:
+            free = [
+                index
+                for index, place in enumerate(self.bank.places)
+                if place.node == node.name and place.model.name == model
+                and not self.bank.holders[index]
+            ]  # fmt: skip
+            if len(free) >= count:
+                return node.name, tuple(free[:count])
+        return None
+
+
+def _pid_of(uid: str) -> int:
+    """A process id that stays the same for a pod."""
+    return 4000 + int(uid[:6], 16) % 2_000_000
