@@ -102,6 +102,8 @@ def decode_json(body: bytes, kind: type[Message], limits: Limits) -> Message:
         raise RequestRefused("too_many_messages", "too many objects; send smaller batches")
     try:
         tree = json.loads(body)
+        if not isinstance(tree, dict):
+            raise ValueError("no object")
         _hexadecimal_ids(tree)
         message = kind()
         json_format.ParseDict(tree, message, ignore_unknown_fields=True)
