@@ -10,7 +10,6 @@ Names and labels were read in recorded pages of LiteLLM 1.106.2.
 """
 
 import hashlib
-import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,6 +18,7 @@ from collectors._reading import PageCollector
 from collectors._words import Folding, PageLabels, Word, clean
 from vocabulary import metrics as m
 from vocabulary.metrics import Metric
+from vocabulary.pseudonyms import pseudonym
 
 _SAYS_NOTHING = frozenset({"", "None", "null", "default_user_id", "litellm_proxy_master_key"})
 """LiteLLM writes a missing value as the word None, and its master key's user by these names."""
@@ -34,7 +34,8 @@ class Litellm(PageCollector):
     tenant_from_users: bool = False
     """Also take `user` and `end_user` for tenants. Any caller may write them; off by default."""
     pseudonym_key: str = ""
-    """Key of the hash that stands for key aliases and users, so that no name leaves the cluster."""
+    """Key of the pseudonyms that stand for tenants, as spans use it too; empty keeps teams'
+    names, and hashes the names of keys and people even so."""
     max_tenants: int = 1000
     """Tenants told apart on one page; more are one called `other`."""
 
@@ -102,22 +103,22 @@ class Litellm(PageCollector):
     def tenant(self, page: PageLabels) -> str:
         """Who is charged: the team, else the key's alias, else the user where that is allowed.
 
-        Teams are named by the proxy's administrator and stay readable; aliases and users are
-        pseudonyms. Empty when nobody is named.
+        Empty when nobody is named.
         """
+        key = self.pseudonym_key.encode()
         for label in ("team_alias", "team"):
             if page.get(label, "") not in _SAYS_NOTHING:
-                return clean(page[label])
-        for label, prefix in (("api_key_alias", "key"), ("end_user", "user"), ("user", "user")):
-            if prefix == "user" and not self.tenant_from_users:
-                break
-            if page.get(label, "") not in _SAYS_NOTHING:
-                return f"{prefix}-{self._pseudonym(page[label])}"
+                return pseudonym(clean(page[label]), key)
+        people = ("end_user", "user") if self.tenant_from_users else ()
+        for label in ("api_key_alias", *people):
+            name = page.get(label, "")
+            if name not in _SAYS_NOTHING:
+                return pseudonym(clean(name), key) if key else _hashed(name)
         return ""
 
-    def _pseudonym(self, name: str) -> str:
-        key = self.pseudonym_key.encode()
-        return hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:12]
+
+def _hashed(name: str) -> str:
+    return "k-" + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def _asked_for_a_model(page: PageLabels) -> bool:
