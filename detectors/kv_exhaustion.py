@@ -1,0 +1,130 @@
+"""The KV cache is full and running requests are thrown out to be computed again."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from detectors._evidence import average, middle, say, span
+from estimators.onset import run_start
+from vocabulary import failure_modes, signals
+from vocabulary.contracts import Detector
+from vocabulary.entities import Replica
+from vocabulary.failure_modes import FailureMode, Severity
+from vocabulary.findings import Evidence, Finding
+from vocabulary.samples import Array
+from vocabulary.scene import Scene, Watch
+
+KV_USAGE = Watch(signals.KV_USAGE, 3600.0, 30.0)
+PREEMPTIONS = Watch(signals.PREEMPTION_RATE, 3600.0, 30.0)
+TTFT = Watch(signals.TTFT_MEAN, 3600.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class KvExhaustion(Detector):
+    """KV cache full and preemptions sustained: the engine works on the same tokens twice.
+
+    A full cache without preemptions is good packing, and a queue without preemptions is a want of
+    capacity; neither is this. Wrong where an engine swaps instead and does not count it.
+    """
+
+    failure_mode: ClassVar[FailureMode] = failure_modes.KV_EXHAUSTION
+    watches: ClassVar[tuple[Watch, ...]] = (KV_USAGE, PREEMPTIONS, TTFT)
+
+    full: float = 0.95
+    """Share of KV blocks from which a cache counts as full: our judgement."""
+    preemptions_per_second: float = 0.05
+    """One every 20 s; published thrash is several a second."""
+    hold_seconds: float = 300.0
+    """How long both must last."""
+    share_of_time: float = 0.8
+    """Share of that time in which the cache is full: a preemption frees blocks for a moment."""
+    paging_slowdown: float = 3.0
+    """First tokens this many times later than before, on half of the pool, wake somebody."""
+
+    def detect(self, scene: Scene) -> Iterable[Finding]:
+        """Every replica that thrashes."""
+        thrashing = [
+            (replica, since)
+            for replica in scene.replicas
+            if (since := self._since(scene, replica)) is not None
+        ]
+        for replica, since in thrashing:
+            pool = [one for one in scene.replicas if one.pool == replica.pool]
+            hit = sum(one.pool == replica.pool for one, _ in thrashing)
+            yield self._finding(scene, replica, since, wide=2 * hit >= len(pool))
+
+    def _since(self, scene: Scene, replica: Replica) -> float | None:
+        usage, preempted = (_row(scene, watch, replica) for watch in (KV_USAGE, PREEMPTIONS))
+        if usage is None or preempted is None:
+            return None
+        times = scene.frame(KV_USAGE).times
+        begin = scene.now - self.hold_seconds
+        full = span(times, usage, begin, scene.now) >= self.full
+        thrown = span(times, preempted, begin, scene.now)
+        if not full.size or full.mean() < self.share_of_time or not np.isfinite(thrown).any():
+            return None
+        if np.nanmean(thrown >= self.preemptions_per_second) < self.share_of_time:
+            return None
+        busy = run_start(times, preempted, preempted >= self.preemptions_per_second)
+        return min(busy if busy is not None else begin, begin)
+
+    def _finding(self, scene: Scene, replica: Replica, since: float, *, wide: bool) -> Finding:
+        evidence = list(self._evidence(scene, replica, since))
+        slower = self._slowdown(scene, replica, since)
+        if np.isfinite(slower):
+            evidence.append(
+                say(
+                    TTFT, replica.entity, since, scene.now,
+                    f"First tokens come {slower:.1f} times as late as before.",
+                    observed=average(_after(scene, TTFT, replica, since)),
+                    expected=average(_after(scene, TTFT, replica, since)) / slower,
+                )
+            )  # fmt: skip
+        loud = wide and slower >= self.paging_slowdown
+        return Finding(
+            failure_mode=self.failure_mode,
+            entity=replica.entity,
+            since=since,
+            at=scene.now,
+            severity=Severity.CRITICAL if loud else Severity.WARNING,
+            confidence=0.9,
+            evidence=tuple(evidence),
+            text=f"{replica.entity.label} has a full KV cache and preempts"
+            f" {evidence[1].observed or 0.0:.2f} requests a second.",
+            pool=replica.pool,
+            model=replica.model,
+        )
+
+    def _evidence(self, scene: Scene, replica: Replica, since: float) -> Iterable[Evidence]:
+        usage = middle(_after(scene, KV_USAGE, replica, since))
+        yield say(
+            KV_USAGE, replica.entity, since, scene.now, f"KV cache {usage:.0%} full since then.",
+            observed=usage, upper=self.full,
+        )  # fmt: skip
+        rate = average(_after(scene, PREEMPTIONS, replica, since))
+        yield say(
+            PREEMPTIONS, replica.entity, since, scene.now,
+            f"{rate:.2f} preemptions a second since then.",
+            observed=rate, expected=0.0, upper=self.preemptions_per_second,
+        )  # fmt: skip
+
+    def _slowdown(self, scene: Scene, replica: Replica, since: float) -> float:
+        row = _row(scene, TTFT, replica)
+        if row is None:
+            return float("nan")
+        times = scene.frame(TTFT).times
+        before = middle(span(times, row, 0.0, since - 60.0))
+        after = middle(span(times, row, max(since, scene.now - 300.0), scene.now))
+        return after / before if before > 0.0 else float("nan")
+
+
+def _row(scene: Scene, watch: Watch, replica: Replica) -> Array | None:
+    return scene.frame(watch).row(replica=replica.entity.id)
+
+
+def _after(scene: Scene, watch: Watch, replica: Replica, since: float) -> Array:
+    row = _row(scene, watch, replica)
+    times = scene.frame(watch).times
+    return span(times, row, since, scene.now) if row is not None else np.empty(0)
