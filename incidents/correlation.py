@@ -92,7 +92,7 @@ def correlate(new: Sequence[Tracked], live: Sequence[Case], settings: DeskSettin
         for node in nodes[1:]:
             node.join(nodes[0])
         standing.extend(nodes)
-        first = root(case, settings)
+        first = root(case.main(), settings)
         roots.extend(node for node in nodes if node.tracked is first)
     index = _Index([*standing, *fresh])
     for node in fresh:
@@ -109,10 +109,10 @@ def correlate(new: Sequence[Tracked], live: Sequence[Case], settings: DeskSettin
     return _read([*standing, *fresh])
 
 
-def root(case: Case, settings: DeskSettings) -> Tracked:
-    """The finding of an incident that explains the others, the oldest among equals."""
+def root(findings: Iterable[Tracked], settings: DeskSettings) -> Tracked:
+    """The one of *findings* (oldest first) that explains the others, the oldest among equals."""
     carrying, seen = list[Tracked](), dict[str, int]()
-    for one in case.main():
+    for one in findings:
         seen[one.mode.word] = seen.get(one.mode.word, 0) + 1
         if seen[one.mode.word] <= ROOT_CANDIDATES:
             carrying.append(one)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from vocabulary.entities import Entity, EntityKind, Gpu, Replica, ReplicaState
+from vocabulary.entities import Entity, EntityKind, Gpu, Replica
 from vocabulary.findings import Finding
 from vocabulary.scene import Scene
 
@@ -36,14 +36,6 @@ class Map:
             EntityKind.ROUTE: self.by_model,
         }.get(entity.kind)
         return where.get(entity.id, []) if where is not None else []
-
-    def observable(self, entity: Entity) -> bool:
-        """Whether its absence of trouble would be seen now: blind is not green."""
-        if entity.kind in (EntityKind.TENANT, EntityKind.TARGET, EntityKind.CLUSTER):
-            return True
-        if entity.kind is EntityKind.GPU and entity.id in self.gpus:
-            return True
-        return any(one.state is not ReplicaState.BLIND for one in self.around(entity))
 
 
 def draw(scene: Scene) -> Map:

@@ -1,6 +1,6 @@
 """A finding followed over its life, and the incident that its findings make up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,9 @@ US = "tidegauge"
 """Who did what no person did."""
 
 Key = tuple[str, str]
+
+MAX_TRACKED = 500
+"""Findings one incident remembers; a crash loop gives its pods a new name every minute."""
 
 
 @dataclass(slots=True)
@@ -52,9 +55,9 @@ class Tracked:
         """Deterministic order of age."""
         return (self.since, self.mode.code, str(self.entity))
 
-    def renew(self, finding: Finding) -> None:
+    def renew(self, finding: Finding, now: float) -> None:
         """The same finding was made again."""
-        self.last_at = finding.at
+        self.last_at = now
         self.severity = finding.severity
         self.confidence = finding.confidence
         self.text = finding.text
@@ -80,11 +83,22 @@ class Case:
     withheld: str = ""
     """Why a critical finding did not page, or empty."""
     resolved_by: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    """What identifies it to receivers, fixed when it is first announced."""
+    announced: dict[str, float] = field(default_factory=dict)
+    """Severities that receivers know it by, and since when."""
     assembled_at: float = 0.0
     shape: tuple[object, ...] = ()
     """What it looked like when last told; a difference is a change worth telling."""
     acts: list[Activity] = field(default_factory=list)
     """History not yet kept."""
+
+    def track(self, one: Tracked) -> None:
+        """Take a finding in; of very many the longest ended are let go."""
+        self.tracked[one.key] = one
+        if len(self.tracked) > MAX_TRACKED:
+            first = min(self.tracked.values(), key=lambda other: (other.last_at, *other.order))
+            del self.tracked[first.key]
 
     def act(self, at: float, what: str, text: str = "", who: str = US) -> None:
         """Add a line to its history."""
@@ -101,9 +115,7 @@ class Case:
 
     def main(self) -> list[Tracked]:
         """Findings that carry it, oldest first; telemetry only when there is nothing else."""
-        everything = sorted(self.tracked.values(), key=lambda one: one.order)
-        carrying = [one for one in everything if one.mode.family != "telemetry"]
-        return carrying or everything
+        return carrying(self.tracked.values())
 
     def memory(self) -> dict[str, Any]:
         """What to keep beside the incident."""
@@ -115,7 +127,15 @@ class Case:
             "paged_at": self.paged_at,
             "withheld": self.withheld,
             "resolved_by": self.resolved_by,
+            "labels": self.labels,
+            "announced": self.announced,
         }
+
+
+def carrying(findings: Iterable[Tracked]) -> list[Tracked]:
+    """*findings* oldest first, without words about telemetry unless there is nothing else."""
+    everything = sorted(findings, key=lambda one: one.order)
+    return [one for one in everything if one.mode.family != "telemetry"] or everything
 
 
 def case_from_memory(incident: Incident, memory: Mapping[str, Any]) -> Case:
@@ -130,6 +150,8 @@ def case_from_memory(incident: Incident, memory: Mapping[str, Any]) -> Case:
         memory["paged_at"],
         memory["withheld"],
         memory["resolved_by"],
+        dict(memory["labels"]),
+        dict(memory["announced"]),
     )
 
 

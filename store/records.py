@@ -165,10 +165,18 @@ class IncidentRecords:
         Raises:
             NotFound: There is none with this id.
         """
-        rows = self._database.query("SELECT body FROM incidents WHERE id=?", incident_id)
-        if not rows:
+        return self.kept(incident_id).incident
+
+    def kept(self, incident_id: str) -> Kept:
+        """One incident with what the desk remembers of it.
+
+        Raises:
+            NotFound: There is none with this id.
+        """
+        found = self._kept("SELECT body, memory FROM incidents WHERE id=?", incident_id)
+        if not found:
             raise NotFound(f"there is no incident {incident_id[:80]!r}; list them to find its id")
-        return self._with_activity(rows[0]["body"])
+        return found[0]
 
     def page(
         self, wanted: incident_query.Wanted, limit: int, cursor: str | None

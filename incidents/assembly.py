@@ -1,0 +1,126 @@
+"""An incident written up from its findings: causes, impact, evidence, actions, page text."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import structlog
+
+from incidents import causes, evidence, impact
+from incidents.correlation import root
+from incidents.headline import headline, title
+from incidents.places import Map
+from incidents.readings import Readings
+from incidents.settings import DeskSettings
+from incidents.tracking import Case, Tracked
+from vocabulary.actions import Action
+from vocabulary.contracts import Remediation
+from vocabulary.entities import Entity
+from vocabulary.incidents import Impact, Incident
+from vocabulary.scene import Scene
+
+log = structlog.get_logger(__name__)
+
+MAX_ENTITIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Assembler:
+    """Everything it takes to write an incident up."""
+
+    remediations: Sequence[Remediation]
+    """In the order in which their cards are proposed."""
+    price: impact.GpuPrice
+    base_url: str
+    settings: DeskSettings
+
+    def write_up(self, case: Case, drawn: Map, readings: Readings) -> None:
+        """Bring everything but life cycle and severity of *case* up to date."""
+        scene, tracked = readings.scene, case.main()
+        first = root(tracked, self.settings)
+        old = case.incident
+        since = min(old.opened_at, *(one.since for one in tracked))
+        changes = causes.nearby(scene.changes, tracked, since, self.settings) or old.changes
+        incident = old.evolve(
+            failure_mode=first.mode,
+            entity=first.entity,
+            pool=_first(one.pool for one in (first, *tracked)),
+            model=_first(one.model for one in (first, *tracked)),
+            since=since,
+            entities=_entities(first, case),
+            tenants=impact.tenants(tracked),
+            impact=_latest(
+                old.impact,
+                impact.assess(tracked, since, drawn, readings, self.price, self.settings),
+            ),
+            changes=changes,
+            causes=causes.rank(tracked, changes, readings, self.settings),
+            evidence=evidence.gather(
+                old.evidence, case.tracked.values(), self.settings.max_evidence
+            ),
+            links=self.links(old.id, first),
+        )
+        incident = incident.evolve(actions=self._actions(incident, scene))
+        case.incident = incident.evolve(title=title(incident), headline=headline(incident))
+        case.assembled_at = scene.now
+
+    def links(self, incident_id: str, first: Tracked) -> tuple[tuple[str, str], ...]:
+        """Where to read on: the incident's own page, which never moves, and its runbook."""
+        base = self.base_url.rstrip("/")
+        runbooks = self.settings.runbook_base.rstrip("/") or f"{base}/runbooks"
+        word = quote(first.mode.word)
+        return (
+            ("Incident", f"{base}/incidents?id={quote(incident_id)}"),
+            ("Runbook", f"{runbooks}/{word}"),
+        )
+
+    def _actions(self, incident: Incident, scene: Scene) -> tuple[Action, ...]:
+        modes = {incident.failure_mode, *(cause.failure_mode for cause in incident.causes[:1])}
+        found = []
+        for remediation in self.remediations:
+            if modes & set(remediation.answers):
+                action = _proposed(remediation, incident, scene)
+                if action is not None:
+                    found.append(action)
+        return tuple(found)
+
+
+def in_order(remediations: Sequence[Remediation]) -> tuple[Remediation, ...]:
+    """Cards in the order in which they are proposed."""
+    return tuple(sorted(remediations, key=lambda one: (one.order, one.card)))
+
+
+def _proposed(remediation: Remediation, incident: Incident, scene: Scene) -> Action | None:
+    try:
+        return remediation.propose(incident, scene)
+    except Exception:  # one broken card must not keep an incident from its page
+        log.exception("remediation failed", card=remediation.card, incident=incident.id)
+        return None
+
+
+def _entities(first: Tracked, case: Case) -> tuple[Entity, ...]:
+    everyone = (first.entity, *(one.entity for one in case.main()))
+    context = (one.entity for one in case.tracked.values())
+    return tuple(dict.fromkeys((*everyone, *context)))[:MAX_ENTITIES]
+
+
+def _first(names: Iterable[str]) -> str:
+    return next((name for name in names if name), "")
+
+
+def _latest(old: Impact, new: Impact) -> Impact:
+    """The newest known figures: what was counted once does not become unknown again."""
+    kept = [
+        name
+        for name in ("requests_affected", "tokens_lost")
+        if getattr(new, name) is None and getattr(old, name) is not None
+    ]
+    if not kept:
+        return new
+    return Impact(
+        old.requests_affected if "requests_affected" in kept else new.requests_affected,
+        old.tokens_lost if "tokens_lost" in kept else new.tokens_lost,
+        new.usd_per_hour,
+        new.slo_burn,
+        f"{new.basis}; {' and '.join(kept)} as last counted",
+    )

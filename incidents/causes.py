@@ -1,0 +1,130 @@
+"""Why it most likely happens: explanations ranked by one fixed rule, each with its reasons.
+
+A score grows with the detector's confidence, with how many of the incident's other findings the
+mode explains, how near they are, whether it began first and whether something was changed just
+before; it shrinks with evidence that speaks against it and when another finding explains it in
+turn. The weights are our judgement; the same findings always give the same order.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from incidents.correlation import link
+from incidents.explains import SYMPTOMS
+from incidents.readings import Readings
+from incidents.settings import DeskSettings
+from incidents.suspicion import suspicions
+from incidents.tracking import Tracked
+from vocabulary import failure_modes as f
+from vocabulary.entities import Change
+from vocabulary.incidents import Cause, NearbyChange
+
+UNKNOWN = 0.1
+"""Weight of "none of these" against which scores are shares."""
+
+MAX_CAUSES = 5
+MAX_CHANGES = 10
+
+_NOT_BY_CHANGE = frozenset({f.STRAGGLER_GPU, f.GPU_LOST, f.GPU_MEMORY_FAULT, f.TENANT_HOG})
+"""Modes that a rollout does not bring about."""
+
+
+def rank(
+    tracked: Sequence[Tracked],
+    changes: Sequence[NearbyChange],
+    readings: Readings,
+    settings: DeskSettings,
+) -> tuple[Cause, ...]:
+    """Causes of the incident that *tracked* (oldest first) make up, best first, shares of one."""
+    leaders: dict[str, Tracked] = {}
+    for one in tracked:
+        leaders.setdefault(one.mode.word, one)
+    scored: list[tuple[float, str, Cause]] = []
+    for one in leaders.values():
+        score, why = _judge(one, list(leaders.values()), changes, settings)
+        scored.append((score, one.mode.code, _cause(one, score, why)))
+        for mode, factor, reason in suspicions(one, readings):
+            better = Cause(mode, one.entity, score * factor, reason, _ids(one))
+            scored.append((better.score, mode.code, better))
+    total = sum(score for score, _, _ in scored) + UNKNOWN
+    ranked = sorted(scored, key=lambda item: (-round(item[0], 9), item[1]))[:MAX_CAUSES]
+    return tuple(
+        Cause(c.failure_mode, c.entity, score / total, c.why, c.evidence_ids)
+        for score, _, c in ranked
+    )
+
+
+def nearby(
+    changes: Iterable[Change], tracked: Sequence[Tracked], since: float, settings: DeskSettings
+) -> tuple[NearbyChange, ...]:
+    """Changes close to the onset in time and to the findings in topology, nearest first."""
+    here = frozenset[str]().union(*(one.acts_on for one in tracked))
+    found = []
+    for change in changes:
+        offset = change.at - since
+        if -settings.change_before_seconds <= offset <= settings.change_after_seconds:
+            touched = {str(change.entity), f"pool/{change.pool}", f"model/{change.entity.id}"}
+            if touched & here:
+                found.append(
+                    NearbyChange(change.at, change.kind, change.entity, change.what, offset)
+                )
+    found.sort(key=lambda one: (abs(one.offset_seconds), str(one.entity), one.what))
+    return tuple(found[:MAX_CHANGES])
+
+
+def _judge(
+    one: Tracked,
+    leaders: Sequence[Tracked],
+    changes: Sequence[NearbyChange],
+    settings: DeskSettings,
+) -> tuple[float, str]:
+    others = [other for other in leaders if other is not one]
+    links = [(other, link(one, other, settings)) for other in others]
+    explained = [(other, near) for other, near in links if near > 0.0]
+    coverage = sum(near for _, near in explained) / len(others) if others else 0.0
+    first = all(one.since <= other.since for other in others)
+    change = _suspect(one, changes, settings)
+    against = [evidence for evidence in one.evidence if evidence.speaks_against]
+    score = one.confidence * (0.4 + 0.3 * coverage + 0.1 * first + 0.2 * (change is not None))
+    score *= 1.0 - 0.6 * len(against) / max(1, len(one.evidence))
+    score *= 0.4 if one.mode in SYMPTOMS else 1.0
+    score *= 0.5 if any(link(other, one, settings) > 0.0 for other in others) else 1.0
+    reasons = [one.text.rstrip(".")]
+    if explained:
+        reasons.append("explains " + ", ".join(other.mode.title.lower() for other, _ in explained))
+    if change is not None:
+        reasons.append(f"began {_after(change)} {change.kind} ({change.what})")
+    reasons.extend(f"against it: {evidence.text.rstrip('.')}" for evidence in against[:2])
+    return score, "; ".join(filter(None, reasons))[:600]
+
+
+def _suspect(
+    one: Tracked, changes: Sequence[NearbyChange], settings: DeskSettings
+) -> NearbyChange | None:
+    """The nearest change that may have brought *one* about."""
+    if one.mode in _NOT_BY_CHANGE:
+        return None
+    return next(
+        (
+            change
+            for change in changes
+            if -settings.change_before_seconds
+            <= change.at - one.since
+            <= settings.change_after_seconds
+        ),
+        None,
+    )
+
+
+def _after(change: NearbyChange) -> str:
+    minutes = abs(change.offset_seconds) / 60.0
+    if minutes < 1.0:
+        return "together with"
+    return f"{minutes:.0f} min {'after' if change.offset_seconds < 0 else 'before'}"
+
+
+def _cause(one: Tracked, score: float, why: str) -> Cause:
+    return Cause(one.mode, one.entity, score, why, _ids(one))
+
+
+def _ids(one: Tracked) -> tuple[str, ...]:
+    return tuple(evidence.id for evidence in one.evidence)

@@ -1,0 +1,157 @@
+"""The findings of one tick taken in: known ones renewed, new ones placed, incidents opened."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from incidents import lifecycle
+from incidents.correlation import correlate, incident_id, root
+from incidents.headline import title
+from incidents.places import Map, places
+from incidents.settings import DeskSettings
+from incidents.tracking import Case, Key, Tracked, carrying
+from vocabulary.failure_modes import Severity
+from vocabulary.findings import Finding
+from vocabulary.incidents import Incident, IncidentState
+
+
+@dataclass(slots=True)
+class Cases:
+    """The incidents that are going on, and those that may come back."""
+
+    live: dict[str, Case] = field(default_factory=dict)
+    past: dict[str, Case] = field(default_factory=dict)
+
+    def add(self, case: Case) -> None:
+        """Put *case* where its state says."""
+        keep, drop = (self.live, self.past) if case.live else (self.past, self.live)
+        drop.pop(case.incident.id, None)
+        keep[case.incident.id] = case
+
+    def settle(self, now: float, settings: DeskSettings) -> None:
+        """Move what is over to the past, and let go of what can come back no more."""
+        for case in [one for one in self.live.values() if not one.live]:
+            self.add(case)
+        for case in list(self.past.values()):
+            if now - (case.incident.resolved_at or 0.0) > settings.reopen_seconds:
+                del self.past[case.incident.id]
+
+
+def take_in(
+    cases: Cases, findings: Sequence[Finding], drawn: Map, now: float, settings: DeskSettings
+) -> None:
+    """Renew, reopen, join, open and merge; the order of *findings* does not matter."""
+    known = {key: (case, one) for case in cases.live.values() for key, one in case.tracked.items()}
+    gone = _by_key(cases.past.values())
+    new: list[Tracked] = []
+    for finding in _loudest(findings):
+        at_hand = known.get(finding.key)
+        if at_hand is not None:
+            at_hand[1].renew(finding, now)
+            continue
+        before = gone.get(finding.key)
+        if before is not None and _comes_back(before, finding, cases, drawn, now, settings):
+            continue
+        new.append(_track(finding, drawn, now))
+    if new:
+        _settle_in(cases, new, now, settings)
+
+
+def _by_key(cases: Iterable[Case]) -> dict[Key, Case]:
+    newest = sorted(cases, key=lambda case: (case.incident.resolved_at or 0.0, case.incident.id))
+    return {one.key: case for case in newest for one in case.main()}
+
+
+def _loudest(findings: Sequence[Finding]) -> list[Finding]:
+    """Each key once: the most severe, then the surest statement; in a fixed order."""
+    best: dict[Key, Finding] = {}
+    for finding in findings:
+        rival = best.get(finding.key)
+        if rival is None or _loudness(finding) > _loudness(rival):
+            best[finding.key] = finding
+    return sorted(best.values(), key=lambda one: (one.since, *one.key))
+
+
+def _loudness(finding: Finding) -> tuple[float, ...]:
+    return (finding.severity.rank, finding.confidence, -finding.since)
+
+
+def _track(finding: Finding, drawn: Map, now: float) -> Tracked:
+    acts_on, seen_at = places(finding, drawn)
+    return Tracked(
+        mode=finding.failure_mode,
+        entity=finding.entity,
+        since=min(finding.since, now),
+        first_at=now,
+        last_at=now,
+        severity=finding.severity,
+        confidence=finding.confidence,
+        text=finding.text,
+        pool=finding.pool,
+        model=finding.model,
+        tenant=finding.tenant,
+        acts_on=acts_on,
+        seen_at=seen_at,
+        evidence=finding.evidence,
+    )
+
+
+def _comes_back(
+    case: Case, finding: Finding, cases: Cases, drawn: Map, now: float, settings: DeskSettings
+) -> bool:
+    """Whether *finding* belongs to an incident that ended lately; reopens it when it should.
+
+    A past incident that an earlier finding of this tick has just reopened takes it in too.
+    """
+    ended = case.incident.resolved_at
+    if case.incident.merged_into or (ended is not None and now - ended > settings.reopen_seconds):
+        return False
+    if ended is not None:
+        if case.resolved_by and now - ended < settings.manual_grace_seconds:
+            return True
+        why = f"findings go on after {case.resolved_by} resolved it" if case.resolved_by else ""
+        lifecycle.reopen(case, now, why or f"{finding.failure_mode.title} is back")
+        cases.add(case)
+    one = case.tracked.get(finding.key)
+    if one is None:
+        case.track(_track(finding, drawn, now))
+    else:
+        one.renew(finding, now)
+    return True
+
+
+def _settle_in(cases: Cases, new: list[Tracked], now: float, settings: DeskSettings) -> None:
+    placement = correlate(new, list(cases.live.values()), settings)
+    for one, case in placement.joins:
+        case.track(one)
+        case.act(now, "joined", f"{one.mode.title}: {one.entity.label}")
+    for merged, survivor in placement.merges:
+        lifecycle.merge(merged, survivor, now)
+        cases.add(merged)
+    for group in placement.opens:
+        case = _open(group, now, settings)
+        cases.past.pop(case.incident.id, None)
+        cases.live[case.incident.id] = case
+
+
+def _open(group: list[Tracked], now: float, settings: DeskSettings) -> Case:
+    ordered = carrying(group)
+    first = root(ordered, settings)
+    incident = Incident(
+        id=incident_id(first.mode, first.entity, first.since),
+        failure_mode=first.mode,
+        title="",
+        headline="",
+        severity=Severity.INFO,
+        state=IncidentState.OPEN,
+        opened_at=now,
+        since=min(one.since for one in ordered),
+        updated_at=now,
+        entity=first.entity,
+        pool=first.pool,
+        model=first.model,
+    )
+    case = Case(incident.evolve(title=title(incident)))
+    for one in group:
+        case.track(one)
+    case.act(now, "opened", f"{first.mode.title}: {first.entity.label}")
+    return case

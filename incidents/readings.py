@@ -1,0 +1,98 @@
+"""Series of one tick by who they are about, looked up once for all incidents."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vocabulary.samples import Array
+from vocabulary.scene import Scene, Watch
+from vocabulary.signals import TARGET_UP, Signal
+
+LOOKBACK = 7200.0
+"""Seconds of the past that impact is counted over; a longer incident says so in its basis."""
+STEP = 60.0
+
+
+@dataclass(slots=True)
+class Readings:
+    """The last two hours by minute, evaluated only when an incident asks."""
+
+    scene: Scene
+    _rows: dict[tuple[str, str], tuple[Array, dict[str, Array]]] = field(default_factory=dict)
+
+    def series(self, signal: Signal, label: str, value: str) -> tuple[Array, Array] | None:
+        """Times and values where *label* is *value*, summed over the rest; None when unmeasured."""
+        times, rows = self._by(signal, label)
+        row = rows.get(value)
+        return None if row is None or bool(np.all(np.isnan(row))) else (times, row)
+
+    def latest(self, signal: Signal, label: str, values: Iterable[str]) -> float | None:
+        """Sum of the newest known values over *values*; None when none is known."""
+        found = [self.series(signal, label, value) for value in values]
+        known = [float(row[~np.isnan(row)][-1]) for _, row in filter(None, found)]
+        return sum(known) if known else None
+
+    def total(
+        self, signal: Signal, label: str, values: Iterable[str], since: float
+    ) -> float | None:
+        """A rate added up since a moment, over *values*; None when none is known."""
+        amounts = []
+        for value in values:
+            found = self.series(signal, label, value)
+            if found is not None:
+                times, row = found
+                amounts.append(float(np.nansum(row[times > since])) * STEP)
+        return sum(amounts) if amounts else None
+
+    def shortfall(
+        self, signal: Signal, replica: str, since: float, *, missing_is_none: bool
+    ) -> float | None:
+        """What one replica did less than its usual rate since a moment; None when not known.
+
+        Minutes without a value count only with *missing_is_none*: when it is known that nothing
+        was done in them, as of a dead engine.
+        """
+        found, usual = self.series(signal, "replica", replica), None
+        if found is not None:
+            usual = self.usual(signal, "replica", replica, since)
+        if found is None or usual is None:
+            return None
+        times, row = found
+        made = row[times > since]
+        made = np.nan_to_num(made) if missing_is_none else made[~np.isnan(made)]
+        return max(0.0, float(np.sum(usual - made)) * STEP)
+
+    def usual(self, signal: Signal, label: str, value: str, since: float) -> float | None:
+        """Median before a moment (five minutes clear of it); None with less than five values."""
+        found = self.series(signal, label, value)
+        if found is None:
+            return None
+        times, row = found
+        before = row[(times < since - 300.0) & ~np.isnan(row)]
+        return float(np.median(before)) if len(before) >= 5 else None
+
+    def gateway_seen(self) -> bool:
+        """Whether a gateway's page is read now; True where no gateway was ever read."""
+        found = self.series(TARGET_UP, "vantage", "gateway")
+        return found is None or bool(np.nan_to_num(found[1][-1]) > 0.0)
+
+    def _by(self, signal: Signal, label: str) -> tuple[Array, dict[str, Array]]:
+        key = (signal.name, label)
+        if key not in self._rows:
+            self._rows[key] = self._read(signal, label)
+        return self._rows[key]
+
+    def _read(self, signal: Signal, label: str) -> tuple[Array, dict[str, Array]]:
+        frame = self.scene.frame(Watch(signal, LOOKBACK, STEP, every=STEP))
+        rows: dict[str, Array] = {}
+        for labels, row in frame.rows():
+            name = labels.get(label, "")
+            rows[name] = _added(rows[name], row) if name in rows else row
+        return frame.times, rows
+
+
+def _added(one: Array, other: Array) -> Array:
+    total: Array = np.nansum([one, other], axis=0)
+    total[np.isnan(one) & np.isnan(other)] = np.nan
+    return total
