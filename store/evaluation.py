@@ -57,8 +57,7 @@ class _Evaluation:
             case Rate(metric, window, match, part):
                 return self._rate(part_of(metric, part), match, window)
             case Increase(metric, window, match, part):
-                rate = self._rate(part_of(metric, part), match, window)
-                return _Table(rate.labels, rate.values * window)
+                return self._increase(part_of(metric, part), match, window)
             case Over(how, metric, window, match):
                 width = round(window * 1000)
                 return self._leaf(
@@ -76,13 +75,17 @@ class _Evaluation:
                 return _Table(table.labels, table.values * factor)
 
     def _rate(self, name: str, match: Match, window: float) -> _Table:
+        table = self._increase(name, match, window)
+        return _Table(table.labels, table.values / window)
+
+    def _increase(self, name: str, match: Match, window: float) -> _Table:
         width = round(window * 1000)
-
-        def per_second(columns: Columns, moments: Millis) -> Array:
-            span = windows(columns, moments, width)
-            return increase(span, first_values=self.first_values) / (width / 1000.0)
-
-        return self._leaf(name, match, width, per_second)
+        return self._leaf(
+            name,
+            match,
+            width,
+            lambda c, m: increase(windows(c, m, width), first_values=self.first_values),
+        )
 
     def _leaf(
         self,
