@@ -15,7 +15,7 @@ from incidents.settings import DeskSettings
 from incidents.suspicion import suspicions
 from incidents.tracking import Tracked
 from vocabulary import failure_modes as f
-from vocabulary.entities import Change
+from vocabulary.entities import Change, EntityKind
 from vocabulary.incidents import Cause, NearbyChange
 
 UNKNOWN = 0.1
@@ -23,6 +23,12 @@ UNKNOWN = 0.1
 
 MAX_CAUSES = 5
 MAX_CHANGES = 10
+
+_ACTS = frozenset({"rollout", "config", "model", "driver", "price"})
+"""Kinds of change that are somebody's act wherever they are seen."""
+
+_CONSEQUENCES = frozenset({"restart", "scale"})
+"""Kinds that are as often what a fault does: suspects only of a pool, and only before the onset."""
 
 _NOT_BY_CHANGE = frozenset({f.STRAGGLER_GPU, f.GPU_LOST, f.GPU_MEMORY_FAULT, f.TENANT_HOG})
 """Modes that a rollout does not bring about."""
@@ -103,16 +109,13 @@ def _suspect(
     """The nearest change that may have brought *one* about."""
     if one.mode in _NOT_BY_CHANGE:
         return None
-    return next(
-        (
-            change
-            for change in changes
-            if -settings.change_before_seconds
-            <= change.at - one.since
-            <= settings.change_after_seconds
-        ),
-        None,
-    )
+    for change in changes:
+        offset = change.at - one.since
+        latest = settings.change_after_seconds if change.kind in _ACTS else 0.0
+        seen_only = change.kind in _CONSEQUENCES and change.entity.kind is not EntityKind.POOL
+        if -settings.change_before_seconds <= offset <= latest and not seen_only:
+            return change
+    return None
 
 
 def _after(change: NearbyChange) -> str:

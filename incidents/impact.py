@@ -39,7 +39,7 @@ def assess(
     """Impact of an incident from its findings, oldest first; each figure says where it is from."""
     basis: list[str] = []
     hit = _hit(tracked, drawn)
-    models = sorted({one.model for one in tracked if one.model})
+    models = _gateway_names(tracked, readings)
     requests = _requests(hit, models, since, readings, basis)
     tokens = _tokens(hit, since, readings, basis)
     usd = _usd(tracked, hit, drawn, readings, price, since, basis)
@@ -47,6 +47,16 @@ def assess(
     if since < readings.scene.now - LOOKBACK:
         basis.append(f"sums cover the last {LOOKBACK / 3600:g} h alone")
     return Impact(requests, tokens, usd, burn, "; ".join(basis) or "nothing to count was measured")
+
+
+def _gateway_names(tracked: Iterable[Tracked], readings: Readings) -> list[str]:
+    """The models concerned, by the name the gateway has for each: the model's own or its pool's."""
+    found = set()
+    for one in tracked:
+        names = [name for name in (one.model, one.pool) if name]
+        known = [n for n in names if readings.series(s.GATEWAY_OPERATION_RATE, "model", n)]
+        found.update(known[:1])
+    return sorted(found)
 
 
 def _hit(tracked: Iterable[Tracked], drawn: Map) -> dict[str, tuple[Replica, bool]]:

@@ -14,8 +14,9 @@ from vocabulary.entities import Change, Entity, EntityKind, ReplicaState
 from vocabulary.failure_modes import Severity
 from vocabulary.incidents import IncidentState
 
-_LEFT = frozenset({"rollout", "scale", "node", "restart", "model"})
-"""Kinds of change by which a replica leaves on purpose."""
+_PLANNED = frozenset({"rollout", "scale", "model"})
+"""Kinds of change of a pool by which a replica leaves on purpose. That a replica itself was seen
+to leave is what a planned act and a fault have in common, and proves nothing."""
 
 
 GPU_UNSEEN_SECONDS = 120.0
@@ -137,10 +138,16 @@ def _replaced(one: Tracked, drawn: Map, changes: Iterable[Change]) -> bool:
         replica.first_seen > one.since and replica.state is not ReplicaState.BLIND
         for replica in siblings
     )
-    left = any(
+    planned = any(
         change.at >= one.since
-        and change.kind in _LEFT
-        and (change.entity == one.entity or (one.pool and change.pool == one.pool))
+        and (
+            (
+                change.kind in _PLANNED
+                and change.entity.kind is EntityKind.POOL
+                and one.pool in {change.pool, change.entity.id} - {""}
+            )
+            or (change.kind == "node" and str(change.entity) in one.acts_on)
+        )
         for change in changes
     )
-    return newer or (left and any(r.state is not ReplicaState.BLIND for r in siblings))
+    return newer or (planned and any(r.state is not ReplicaState.BLIND for r in siblings))

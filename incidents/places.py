@@ -62,7 +62,7 @@ def places(finding: Finding, drawn: Map) -> tuple[frozenset[str], frozenset[str]
 
     A tenant's trouble reaches the models it calls, and a model's trouble is not a tenant's own.
     """
-    service = _service(finding)
+    service = _service(finding, drawn)
     if finding.entity.kind is EntityKind.TENANT:
         own = frozenset({f"tenant/{finding.entity.id}"})
         return own | service, own
@@ -75,9 +75,14 @@ def places(finding: Finding, drawn: Map) -> tuple[frozenset[str], frozenset[str]
     return known, known
 
 
-def _service(finding: Finding) -> frozenset[str]:
+def _service(finding: Finding, drawn: Map) -> frozenset[str]:
+    """Pool and model of a finding; some gateways call a model by the name of its pool."""
     named = {f"pool/{finding.pool}"} if finding.pool else set()
-    return frozenset(named | ({f"model/{finding.model}"} if finding.model else set()))
+    if finding.model:
+        named.add(f"model/{finding.model}")
+        if finding.model in drawn.by_pool:
+            named.add(f"pool/{finding.model}")
+    return frozenset(named)
 
 
 def _of_entity(entity: Entity, drawn: Map) -> Iterable[str]:

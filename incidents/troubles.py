@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from incidents.tracking import Case
+from incidents.tracking import Case, Tracked
+from vocabulary.entities import EntityKind
 from vocabulary.failure_modes import Severity
 
 Spans = Mapping[str, tuple[tuple[float, float], ...]]
@@ -20,9 +21,7 @@ class Troubles:
     def note(self, case: Case) -> None:
         """Take in how *case* stands; context and words about telemetry trouble nothing."""
         incident = case.incident
-        places = frozenset[str]().union(
-            *(one.acts_on for one in case.main() if one.mode.family != "telemetry")
-        )
+        places = frozenset[str]().union(*(_troubled(one) for one in case.main()))
         if not places or incident.severity is Severity.INFO or incident.merged_into:
             self._forget(incident.id)
             return
@@ -50,3 +49,24 @@ class Troubles:
     def _forget(self, incident_id: str) -> None:
         if self._cases.pop(incident_id, None) is not None:
             self._spans = None
+
+
+def _troubled(one: Tracked) -> frozenset[str]:
+    """Where *one* makes figures abnormal.
+
+    A tenant's loop is no trouble of the model it calls, a slow GPU none of its siblings, and what
+    cannot be read troubles nothing.
+    """
+    if one.mode.family == "telemetry":
+        return frozenset()
+    if one.entity.kind is EntityKind.TENANT:
+        return one.seen_at
+    kinds = _HARDWARE if one.mode.family == "hardware" else _SERVING
+    places = {place for place in one.acts_on if place.partition("/")[0] in kinds}
+    # Pools and models are asked for by their bare names too.
+    names = {p.partition("/")[2] for p in places if p.partition("/")[0] in ("pool", "model")}
+    return frozenset(places | names | {str(one.entity)})
+
+
+_HARDWARE = frozenset({"replica", "gpu"})
+_SERVING = frozenset({"replica", "gpu", "pool", "model"})

@@ -1,0 +1,199 @@
+"""One cause is one page; two faults stay two, whatever the order in which they are told."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from incident_scenes import (
+    NOON,
+    Story,
+    World,
+    finding,
+    gpu_of,
+    pool_entity,
+    replica,
+    stalled,
+    tenant,
+)
+
+from incidents.correlation import incident_id
+from incidents.explains import TABLE
+from incidents.intake import Cases, take_in
+from incidents.places import draw
+from incidents.settings import DeskSettings
+from vocabulary import failure_modes as f
+from vocabulary.entities import Entity, EntityKind
+from vocabulary.failure_modes import Severity
+from vocabulary.findings import Finding
+from vocabulary.incidents import IncidentState
+
+POOL = {"pool": "prod/chat", "model": "model-chat"}
+
+
+def test_nothing_in_the_table_explains_itself_however_far_one_follows_it() -> None:
+    reached = {
+        cause: {s for symptoms in row.values() for s in symptoms} for cause, row in TABLE.items()
+    }
+    for start, near in reached.items():
+        seen, ahead = set(), set(near)
+        while ahead:
+            mode = ahead.pop()
+            assert mode != start
+            seen.add(mode)
+            ahead |= reached.get(mode, set()) - seen
+
+
+def test_a_stalled_replica_its_errors_queue_and_cost_are_one_incident(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.tick(
+        stalled(first),
+        finding(f.ERROR_BURST, pool_entity(), **POOL),
+        finding(f.CAPACITY_SHORTAGE, pool_entity(), severity=Severity.WARNING, **POOL),
+        finding(f.COST_SPIKE, pool_entity(), severity=Severity.WARNING, **POOL),
+        finding(f.TARGET_HUNG, first, severity=Severity.WARNING),
+    )
+    incident = story.only()
+    assert incident.failure_mode is f.ENGINE_STALLED
+    assert incident.entity == first.entity
+    assert incident.causes[0].failure_mode is f.ENGINE_STALLED
+    assert (
+        "Burst of errors" in " ".join(e.what + e.text for e in incident.activity)
+        or len(incident.entities) == 2
+    )
+
+
+def test_a_straggler_and_the_slow_replica_above_it_are_one_incident(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    slow = finding(f.THROUGHPUT_REGRESSION, first, severity=Severity.WARNING)
+    story.tick(slow, finding(f.STRAGGLER_GPU, gpu_of(first), severity=Severity.WARNING))
+    assert story.only().failure_mode is f.STRAGGLER_GPU
+
+
+def test_unrelated_faults_in_one_pool_stay_two(story: Story) -> None:
+    first, second, _ = story.world.add_pool()
+    story.tick(stalled(first), finding(f.STRAGGLER_GPU, gpu_of(second), severity=Severity.WARNING))
+    assert {one.failure_mode for one in story.incidents()} == {f.ENGINE_STALLED, f.STRAGGLER_GPU}
+
+
+def test_a_symptom_that_two_faults_could_explain_does_not_glue_them_together(story: Story) -> None:
+    first, second, _ = story.world.add_pool()
+    burn = finding(f.LATENCY_BURN, pool_entity(), **POOL)
+    story.tick(
+        stalled(first), finding(f.STRAGGLER_GPU, gpu_of(second), severity=Severity.WARNING), burn
+    )
+    assert len(story.incidents()) == 2
+
+
+def test_spend_of_a_tenant_is_not_blamed_on_a_stall_of_the_model_it_uses(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.tick(stalled(first), finding(f.COST_SPIKE, tenant("acme"), model="model-chat"))
+    assert len(story.incidents()) == 2
+
+
+def test_siblings_that_fail_the_same_way_are_one_incident(story: Story) -> None:
+    first, second, third = story.world.add_pool()
+    story.tick(stalled(first), stalled(second))
+    story.tick(stalled(first), stalled(second), stalled(third, story.clock.moment))
+    assert set(story.only().entities) == {first.entity, second.entity, third.entity}
+
+
+def test_the_cause_found_after_its_symptom_takes_the_incident_over_under_its_old_id(
+    story: Story,
+) -> None:
+    first, *_ = story.world.add_pool()
+    burst = finding(f.ERROR_BURST, pool_entity(), **POOL)
+    story.tick(burst)
+    before = story.only()
+    story.tick(burst, stalled(first))
+    after = story.only()
+    assert (before.failure_mode, after.failure_mode) == (f.ERROR_BURST, f.ENGINE_STALLED)
+    assert before.id == after.id
+
+
+def test_two_incidents_that_turn_out_to_be_one_merge_and_the_url_points_on(story: Story) -> None:
+    story.world.add_pool()
+    burst = finding(f.ERROR_BURST, pool_entity(), **POOL)
+    spend = finding(f.COST_SPIKE, pool_entity(), **POOL)
+    story.tick(burst, spend)
+    assert len(story.incidents()) == 2
+    story.tick(burst, spend, finding(f.RETRY_STORM, pool_entity(), **POOL))
+    survivor = next(one for one in story.incidents() if not one.merged_into)
+    merged = next(one for one in story.incidents() if one.merged_into)
+    assert survivor.failure_mode is f.RETRY_STORM
+    assert story.desk.get(merged.id).merged_into == survivor.id
+    assert merged.state is IncidentState.RESOLVED
+
+
+def test_a_word_about_telemetry_is_context_of_the_engines_incident(story: Story) -> None:
+    first, second, _ = story.world.add_pool()
+    gone = finding(f.TARGETS_GONE, pool_entity(), **POOL)
+    story.tick(stalled(first))
+    story.tick(stalled(first), gone)
+    assert story.only().failure_mode is f.ENGINE_STALLED
+    assert pool_entity() in story.only().entities
+    assert second.entity not in story.only().entities
+
+
+def test_a_broken_collector_is_one_incident_for_the_whole_fleet(story: Story) -> None:
+    chat, code = story.world.add_pool("prod/chat"), story.world.add_pool("prod/code")
+    story.tick(*(finding(f.TARGETS_GONE, one) for one in (*chat, *code)))
+    assert len(story.only().entities) == 6
+
+
+def test_a_lost_gpu_explains_the_dead_engine_on_it_and_not_its_neighbour(story: Story) -> None:
+    first, second, _ = story.world.add_pool()
+    story.tick(
+        finding(f.GPU_LOST, gpu_of(first)),
+        finding(f.ENGINE_DEAD, first),
+        stalled(second),
+    )
+    roots = {one.failure_mode: one for one in story.incidents()}
+    assert set(roots) == {f.GPU_LOST, f.ENGINE_STALLED}
+    assert first.entity in roots[f.GPU_LOST].entities
+
+
+def test_a_symptom_older_than_the_fault_is_not_explained_by_it(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    old = finding(f.ERROR_BURST, pool_entity(), since=NOON - 3600, **POOL)
+    story.tick(old, stalled(first))
+    assert len(story.incidents()) == 2
+
+
+def test_an_unknown_node_is_no_common_ground(story: Story) -> None:
+    lonely = [replica(f"prod/p{n}", 0, node="", gpus=()) for n in range(2)]
+    story.world.replicas.extend(lonely)
+    story.tick(*(stalled(one) for one in lonely))
+    assert len(story.incidents()) == 2
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_findings_never_matters(shuffle: random.Random) -> None:
+
+    world = World()
+    first, second, third = world.add_pool()
+    told = [
+        stalled(first),
+        finding(f.ERROR_BURST, pool_entity(), **POOL),
+        finding(f.RETRY_STORM, pool_entity(), **POOL),
+        finding(f.STRAGGLER_GPU, gpu_of(second)),
+        finding(f.THROUGHPUT_REGRESSION, second),
+        finding(f.KV_EXHAUSTION, third),
+        finding(f.COST_SPIKE, tenant("acme")),
+        finding(f.TARGETS_GONE, Entity(EntityKind.TARGET, "http://x"), pool="prod/chat"),
+    ]
+
+    def ids(findings: list[Finding]) -> dict[str, list[tuple[str, str]]]:
+        cases = Cases()
+        take_in(cases, findings, draw(world.scene()), NOON, DeskSettings())
+        return {one: sorted(case.tracked) for one, case in cases.live.items()}
+
+    expected = ids(told)
+    shuffled = list(told)
+    shuffle.shuffle(shuffled)
+    assert ids(shuffled) == expected
+
+
+def test_ids_are_the_same_in_every_replay(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.tick(stalled(first))
+    assert story.only().id == incident_id(f.ENGINE_STALLED, first.entity, NOON - 120.0)
