@@ -10,6 +10,7 @@
     │   ├── SourceUnreadable     answered, and it is no page we can read
     │   ├── SourceOversized      answered more than the limit allows
     │   ├── SourceUnfamiliar     answered a good page on which we know no name
+    │   ├── SourceLost           a device that was there has gone
     │   └── SourceUnsupported    a device or driver does not offer this
     ├── StoreError               the store or the backend behind it
     │   └── StoreUnreachable
@@ -75,6 +76,12 @@ class SourceUnfamiliar(SourceError):
     """Answered a good page on which we know no name; the message lists what it holds."""
 
     verdict = "unknown names"
+
+
+class SourceLost(SourceError):
+    """A device that was there has gone: a GPU has fallen off its bus."""
+
+    verdict = "lost"
 
 
 class SourceUnsupported(SourceError):

@@ -186,6 +186,9 @@ CLIENT_OPERATION_DURATION = _histogram(
 
 # -- GPUs -----------------------------------------------------------------------------------------
 
+GPU_INFO = _gauge(
+    "tidegauge.gpu.info", "1", "1 for what a GPU is, and where.", "index", "product", "driver"
+)
 GPU_UTILIZATION = _gauge(
     "hw.gpu.utilization", "1", "Share of the sample period in which a kernel ran.", suffix="_ratio"
 )
