@@ -238,6 +238,8 @@ class Doorkeeper:
             await self._app(scope, self._bounded(scope, receive), answer)
         except RequestRefused as refusal:
             await _refuse(answer, refusal)
+        except HTTPException as oversized:  # of an application that does not answer it itself
+            await _refuse(answer, RequestRefused("too_large", oversized.detail))
 
     def _enter(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

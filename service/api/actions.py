@@ -30,7 +30,7 @@ def approve(wiring: Wired, caller: Who, key: Key, action_id: str) -> dict[str, A
     """Record the approval in the incident's activity, under the token's own name."""
     incident, action = _find(wiring.desk, action_id)
     if caller.name not in _approvers(incident, action):
-        incident = wiring.desk.note(incident.id, caller.name, _line(action), key)
+        incident = wiring.desk.note(incident.id, caller.name, _line(action), idempotency_key=key)
     approvers = _approvers(incident, action)
     needed = 2 if action.autonomy is Autonomy.TWO_PEOPLE else 1
     return {
@@ -68,7 +68,7 @@ def _find(desk: IncidentDesk, action_id: str) -> tuple[Incident, Action]:
     for incident in _all(desk):
         for action in incident.actions:
             if action.id == action_id:
-                return incident, action
+                return desk.get(incident.id), action
     raise NotFound(f"no action {action_id[:100]!r} belongs to any incident")
 
 

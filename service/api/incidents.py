@@ -90,20 +90,24 @@ def acknowledge(
 ) -> dict[str, Any]:
     """The incident as it is afterwards."""
     who = (act or Act()).by(caller)
-    return incident_json(wiring.desk.acknowledge(incident_id, who, key))
+    return incident_json(wiring.desk.acknowledge(incident_id, who, idempotency_key=key))
 
 
 @router.post("/{incident_id}/assign", summary="Give it to somebody")
 def assign(wiring: Wired, caller: Who, key: Key, incident_id: str, act: Assign) -> dict[str, Any]:
     """The incident as it is afterwards."""
-    return incident_json(wiring.desk.assign(incident_id, act.by(caller), act.assignee, key))
+    return incident_json(
+        wiring.desk.assign(incident_id, act.by(caller), act.assignee, idempotency_key=key)
+    )
 
 
 @router.post("/{incident_id}/silence", summary="Stop its notifications for a while")
 def silence(wiring: Wired, caller: Who, key: Key, incident_id: str, act: Silence) -> dict[str, Any]:
     """The incident as it is afterwards."""
     who = act.by(caller)
-    return incident_json(wiring.desk.silence(incident_id, who, act.seconds, act.reason, key))
+    return incident_json(
+        wiring.desk.silence(incident_id, who, act.seconds, act.reason, idempotency_key=key)
+    )
 
 
 @router.post("/{incident_id}/resolve", summary="Close it by hand")
@@ -112,10 +116,14 @@ def resolve(
 ) -> dict[str, Any]:
     """The incident as it is afterwards."""
     act = act or Resolve()
-    return incident_json(wiring.desk.resolve(incident_id, act.by(caller), act.reason, key))
+    return incident_json(
+        wiring.desk.resolve(incident_id, act.by(caller), act.reason, idempotency_key=key)
+    )
 
 
 @router.post("/{incident_id}/note", summary="Write a line into its activity")
 def note(wiring: Wired, caller: Who, key: Key, incident_id: str, act: Note) -> dict[str, Any]:
     """The incident as it is afterwards."""
-    return incident_json(wiring.desk.note(incident_id, act.by(caller), act.text, key))
+    return incident_json(
+        wiring.desk.note(incident_id, act.by(caller), act.text, idempotency_key=key)
+    )

@@ -41,25 +41,38 @@ class IncidentDesk(Protocol):
         """One incident."""
         ...
 
-    def acknowledge(self, incident_id: str, who: str, key: str | None = None) -> Incident:
+    def acknowledge(
+        self, incident_id: str, who: str, text: str = "", idempotency_key: str | None = None
+    ) -> Incident:
         """*who* is looking at it."""
         ...
 
-    def assign(self, incident_id: str, who: str, assignee: str, key: str | None = None) -> Incident:
+    def assign(
+        self, incident_id: str, who: str, assignee: str, idempotency_key: str | None = None
+    ) -> Incident:
         """*who* gives it to *assignee*."""
         ...
 
     def silence(
-        self, incident_id: str, who: str, seconds: float, reason: str, key: str | None = None
+        self,
+        incident_id: str,
+        who: str,
+        seconds: float,
+        reason: str = "",
+        idempotency_key: str | None = None,
     ) -> Incident:
         """No notifications of it for *seconds*."""
         ...
 
-    def resolve(self, incident_id: str, who: str, reason: str, key: str | None = None) -> Incident:
+    def resolve(
+        self, incident_id: str, who: str, text: str = "", idempotency_key: str | None = None
+    ) -> Incident:
         """It is over."""
         ...
 
-    def note(self, incident_id: str, who: str, text: str, key: str | None = None) -> Incident:
+    def note(
+        self, incident_id: str, who: str, text: str, idempotency_key: str | None = None
+    ) -> Incident:
         """A line in its activity."""
         ...
 
