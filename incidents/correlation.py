@@ -13,7 +13,7 @@ from incidents.places import NARROW
 from incidents.settings import DeskSettings
 from incidents.tracking import Case, Tracked
 from vocabulary.entities import Entity, EntityKind
-from vocabulary.failure_modes import FailureMode
+from vocabulary.failure_modes import UNCLASSIFIED, FailureMode
 
 
 def incident_id(mode: FailureMode, entity: Entity, since: float) -> str:
@@ -182,8 +182,8 @@ def _elder_sibling(mine: Tracked, index: _Index, settings: DeskSettings) -> _Nod
 
 
 def _sibling_places(tracked: Tracked) -> list[str]:
-    """How trouble of its kind spreads: hardware over a node, tenants not at all."""
-    if tracked.entity.kind is EntityKind.TENANT:
+    """How trouble of its kind spreads: hardware over a node; tenants and others' alerts not."""
+    if tracked.entity.kind is EntityKind.TENANT or tracked.mode is UNCLASSIFIED:
         return []
     kinds = _SPREAD.get(tracked.mode.family, ("node", "pool", "model"))
     return [place for place in tracked.acts_on if place.partition("/")[0] in kinds]

@@ -21,6 +21,7 @@ from incidents.settings import DeskSettings
 from incidents.silencing import matchers
 from incidents.tracking import Case, case_from_memory
 from incidents.troubles import Troubles
+from incidents.webhook_in import AlertInbox
 from store.incident_query import Wanted
 from store.records import Answer, IncidentRecords, Kept, Silence
 from vocabulary.contracts import Clock, Remediation
@@ -30,8 +31,8 @@ from vocabulary.findings import Finding
 from vocabulary.incidents import Incident, IncidentState
 from vocabulary.scene import Scene
 
-MAX_SILENCE_SECONDS = 86400.0
-"""The longest silence: whoever needs more should say so again tomorrow. Our judgement."""
+MAX_SILENCE_SECONDS = 30 * 86400.0
+"""The longest silence: what is meant for longer should be a changed rule. Our judgement."""
 
 MAX_PAGE = 500
 """Incidents one request may list."""
@@ -62,6 +63,7 @@ class IncidentDesk:
     ) -> None:
         self.settings = settings or DeskSettings()
         self._records, self._clock, self._receivers = records, clock, tuple(receivers)
+        self._inbox = AlertInbox(records)
         self._assembler = Assembler(in_order(remediations), price, base_url, self.settings)
         self._lock = threading.RLock()
         self._cases, self._troubles = Cases(), Troubles()
@@ -73,7 +75,8 @@ class IncidentDesk:
         """Take in one tick; give the incidents that changed, durable when it returns."""
         with self._lock:
             drawn, readings = draw(scene), Readings(scene)
-            take_in(self._cases, findings, drawn, scene.now, self.settings)
+            told = [*findings, *self._inbox.findings(scene.now)]
+            take_in(self._cases, told, drawn, scene.now, self.settings)
             budget = self.budget(scene.now)
             changed = []
             for case in self._touched():
@@ -86,6 +89,14 @@ class IncidentDesk:
             self._cases.settle(scene.now, self.settings)
             self._keep(changed, scene.now)
             return [case.incident for case in changed]
+
+    def alert_in(self, body: Mapping[str, Any]) -> int:
+        """Take an Alertmanager webhook; its alerts are findings from the next tick on.
+
+        Raises:
+            RequestRefused: It is no webhook of version 4.
+        """
+        return self._inbox.receive(body, self._clock.now())
 
     def troubled(self) -> Mapping[str, tuple[tuple[float, float], ...]]:
         """Spans inside incidents by entity, pool and model; open ones end at infinity."""
@@ -147,13 +158,11 @@ class IncidentDesk:
         """Tell nobody about it for a while.
 
         Raises:
-            RequestRefused: No time at all, or more than a day.
+            RequestRefused: No time at all, or more than a month.
         """
         if not 0.0 < seconds <= MAX_SILENCE_SECONDS:
-            hours = MAX_SILENCE_SECONDS / 3600.0
-            raise RequestRefused(
-                "silence", f"a silence lasts more than 0 s and at most {hours:g} h"
-            )
+            days = MAX_SILENCE_SECONDS / 86400.0
+            raise RequestRefused("silence", f"a silence lasts more than 0 s and at most {days:g} d")
 
         def change(case: Case, now: float) -> Silence:
             _refuse_resolved(case)
