@@ -81,7 +81,7 @@ class ErrorBurst(Detector):
             return None
         troubled = [
             span
-            for name in (str(course.entity), course.pool, course.model)
+            for name in (str(course.entity), f"pool/{course.pool}", course.pool, course.model)
             for span in scene.troubled.get(name, ())
         ]
         habit = times < scene.now - 2.0 * self.recent_seconds

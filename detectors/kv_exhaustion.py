@@ -23,7 +23,7 @@ TTFT = Watch(signals.TTFT_MEAN, 3600.0, 30.0)
 
 @dataclass(frozen=True, slots=True)
 class KvExhaustion(Detector):
-    """KV cache full and preemptions sustained: the engine works on the same tokens twice.
+    """The KV cache is full and preempts: the engine works on the same tokens twice.
 
     A full cache without preemptions is good packing, and a queue without preemptions is a want of
     capacity; neither is this. Wrong where an engine swaps instead and does not count it.

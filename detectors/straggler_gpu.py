@@ -27,7 +27,7 @@ ITL = Watch(signals.ITL_MEAN, 3600.0, 30.0)
 
 @dataclass(frozen=True, slots=True)
 class StragglerGpu(Detector):
-    """A GPU's clock is far below its siblings' under load, for a reason that is a fault.
+    """A GPU's clock is far below its siblings', for a reason that is a fault.
 
     Siblings are the GPUs that hold replicas of the same model; all of them slow alike (a power
     cap, a hot rack) is another story. In a tensor-parallel group the slowest sets everyone's

@@ -68,6 +68,7 @@ class World:
     def replica(self, name: str, pool: str = "chat", **courses: Any) -> "World":
         """A healthy, busy replica; keyword arguments replace courses by signal name."""
         model = courses.pop("model", f"{pool}-model")
+        node = courses.pop("node", "node-1")
         version = courses.pop("version", "v1")
         healthy: dict[Signal, Any] = {
             signals.RUNNING: noisy(10.0, 0.2, 1),
@@ -91,6 +92,7 @@ class World:
         up = courses.pop("target_up", 1.0)
         assert not courses, f"no such course: {courses}"
         about = {"replica": name, "pool": pool, "model": model, "version": version}
+        about["node"] = node
         self.target(up, target=f"http://{name}", vantage="engine", engine="vllm", **about)
         return self
 
@@ -115,6 +117,33 @@ class World:
         if replica:
             pool = courses.pop("pool", "chat")
             self.put(signals.GPU_ALLOCATION, 1.0, replica=replica, pool=pool, model="m", **about)
+        assert not courses, f"no such course: {courses}"
+        return self
+
+    def gateway(self, model: str = "chat-model", **courses: Any) -> "World":
+        """A gateway that passes four calls a second on to *model*, each tried once."""
+        about = {"model": model}
+        attempts = courses.pop("attempts", noisy(4.0, 0.05, 11))
+        self.put(signals.GATEWAY_ATTEMPT_RATE, attempts, **about)
+        self.put(signals.GATEWAY_OPERATION_RATE, courses.pop("operations", attempts), **about)
+        self.put(signals.GATEWAY_IN_FLIGHT, courses.pop("in_flight", 20.0), **about)
+        for name, signal in (
+            ("attempt_errors", signals.GATEWAY_ATTEMPT_ERROR_RATE),
+            ("errors", signals.GATEWAY_ERROR_RATE),
+        ):
+            if name in courses:
+                self.put(signal, courses.pop(name), **about)
+        assert not courses, f"no such course: {courses}"
+        up = {"target": "http://gateway", "vantage": "gateway", "engine": "litellm"}
+        return self.target(1.0, **up)
+
+    def tenant(self, name: str, model: str = "chat-model", **courses: Any) -> "World":
+        """A tenant's calls, tokens and dollars; a dollar buys 600 tokens a second for an hour."""
+        about = {"tenant": name, "model": model}
+        self.put(signals.TENANT_SPEND, courses.pop("spend", 10.0), **about)
+        self.put(signals.TENANT_CALL_RATE, courses.pop("calls", 1.0), **about)
+        self.put(signals.TENANT_INPUT_RATE, courses.pop("input", 1000.0), **about)
+        self.put(signals.TENANT_OUTPUT_RATE, courses.pop("output", 200.0), **about)
         assert not courses, f"no such course: {courses}"
         return self
 
