@@ -149,6 +149,10 @@ class Engine:
         """Share of the KV cache in use, 0 to 1."""
         return min(1.0, self.kv_used / max(1, self.kv_capacity))
 
+    def requests(self) -> list[Request]:
+        """Every request inside, running and waiting."""
+        return [*self.prefilling, *self.decoding.values(), *self.waiting, *self._inbox]
+
     def submit(self, request: Request) -> None:
         """Take a request; its `arrived` must not lie before that of the one submitted last."""
         self._inbox.append(request)
@@ -160,7 +164,7 @@ class Engine:
 
     def lose_everything(self, at: float) -> None:
         """The process dies: every request in it is lost."""
-        for request in (*self.prefilling, *self.decoding.values(), *self.waiting, *self._inbox):
+        for request in self.requests():
             request.phase = Phase.GONE
             self._left.append(Leaving(at, request, Outcome.LOST))
         self.waiting.clear()
@@ -198,7 +202,12 @@ class Engine:
             self._holding = False
             if self.running:
                 return
-        while self.waiting and self.running < self.model.max_requests:
+        backlog = sum(request.to_prefill for request in self.prefilling)
+        while (
+            self.waiting
+            and self.running < self.model.max_requests
+            and backlog < self.model.max_batched_tokens
+        ):
             request = self.waiting[0]
             if request.abandoned:
                 self._leave(self.waiting.popleft(), Outcome.ABORT)
@@ -215,6 +224,7 @@ class Engine:
             else:
                 cached = 0  # its blocks went to others
             request.to_prefill = needed - cached
+            backlog += request.to_prefill
             request.kv = cached
             self.kv_used += cached
             self.prefilling.append(request)

@@ -209,6 +209,12 @@ class Gateway:
                 operation.zombies += 1
             self._attempt_failed(operation, TIMEOUT, now)
 
+    def hang_up_on_zombies(self, engines: Iterable[Engine]) -> None:
+        """Close the connections of attempts that were given up: their work ends too."""
+        awaited = {id(one.request) for one in self.open.values() if one.request is not None}
+        for engine in engines:
+            engine.abandon([one for one in engine.requests() if id(one) not in awaited])
+
     def _release(self, operation: Operation) -> None:
         if operation.backend is not None:
             self.in_flight[operation.backend.uid] -= 1

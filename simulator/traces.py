@@ -27,14 +27,6 @@ class Trace:
     def __len__(self) -> int:
         return len(self.gaps)
 
-    def mean_input(self, longest: int, factor: float = 1.0) -> float:
-        """Mean prompt when each is stretched by *factor* and cut at *longest* tokens."""
-        return float(np.minimum(self.input_tokens * factor, longest).mean())
-
-    def mean_output(self) -> float:
-        """Mean answer in tokens."""
-        return float(self.output_tokens.mean())
-
 
 @cache
 def load(name: str) -> Trace:

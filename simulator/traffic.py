@@ -70,6 +70,8 @@ class Stream:
     """Requests a second, mean over a week."""
     cached: float = 0.2
     """Share of a prompt that the prefix cache holds."""
+    voices: int = 1
+    """Independent replays of the trace that share the rate: that many teams behind one key."""
 
 
 class Arrival(NamedTuple):
@@ -132,7 +134,7 @@ class StreamSource:
             (below + 1) % _NOISE_LENGTH
         ]
         nightly = self.tenant.nightly.at(times) if self.tenant.nightly else 1.0
-        found = self.stream.rate * self.tenant.season(times) * nightly * noise
+        found = self.stream.rate / self.stream.voices * self.tenant.season(times) * nightly * noise
         return np.asarray(found, dtype=np.float64)
 
     def until(self, start: float, end: float) -> Iterator[Arrival]:
@@ -225,14 +227,16 @@ def open_traffic(
     sources = []
     for index, stream in enumerate(streams):
         trace = load(stream.trace)
-        sources.append(
+        noise = noise_table(seed, index)
+        sources.extend(
             StreamSource(
                 stream,
                 by_name[stream.tenant],
                 trace,
-                noise_table(seed, index),
+                noise,
                 int(starts.integers(len(trace))),
                 longest[stream.pool],
             )
+            for _ in range(stream.voices)
         )
     return Traffic(sources)

@@ -5,6 +5,7 @@ read a real one.
 """
 
 import threading
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,8 @@ class Door(NamedTuple):
     labels: Labels
 
 
-class Allocation(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Allocation:
     """A GPU and the replica that holds it, as the kubelet would tell."""
 
     gpu: str

@@ -1,11 +1,12 @@
 """F15: prompts grow until the KV cache is full and requests are preempted and computed again."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
 from simulator.fault import Fault, sampled
+from simulator.steady import demand, steady
 from simulator.victims import pool_of
 from vocabulary.entities import Entity
 from vocabulary.failure_modes import KV_EXHAUSTION, FailureMode
@@ -21,14 +22,33 @@ class KvExhaustion(Fault):
     failure_mode: ClassVar[FailureMode] = KV_EXHAUSTION
     detect_within: ClassVar[float] = 900.0
     pool: str = "chat-70b"
-    prompt_factor: float = sampled(2.0, 4.0, 2.5)
-    """By how much prompts grow; the two- to fourfold is reported with preemption storms."""
-    output_factor: float = sampled(1.5, 2.5, 2.0)
+    prompt_factor: float = sampled(2.0, 3.0, 2.5)
+    """By how much prompts grow; two- to fourfold is reported with preemption storms."""
+    output_factor: float = sampled(1.3, 1.8, 1.5)
     """By how much answers grow: preemption hits requests that grow after they were admitted."""
-    kv_share: float = sampled(0.3, 0.45, 0.4)
-    """What is left of the cache, as after a start with a lower memory share. Our judgement."""
+    pressure: float = sampled(0.7, 0.9, 0.8)
+    """Mean need for cache over what is left of it: past one, queues grow without end."""
     duration: float = sampled(1200.0, 3600.0, 2400.0)
     """Seconds until prompts are as before. Our judgement."""
+    kv_share: float = 0.0
+    """What is left of the cache, as after a start with a lower memory share; from the pressure and
+    the traffic of the hour when 0."""
+
+    def aim(self, world: "World") -> Self:
+        if self.kv_share:
+            return self
+        spec = world.spec.pool(self.pool)
+        most = spec.scaling.most if spec.scaling else spec.replicas  # scaling out must not mend it
+        asked = demand(
+            world.traffic.of(pool=self.pool),
+            np.array([world.now]),
+            most,
+            prompt_factor=self.prompt_factor,
+            output_factor=self.output_factor,
+        )
+        need = float(steady(spec.engine, asked).kv_tokens[0]) / self.pressure
+        least = 1.1 * spec.engine.max_context  # one long request must always fit
+        return replace(self, kv_share=min(1.0, max(need, least) / spec.engine.kv_tokens))
 
     def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:  # noqa: ARG002
         for source in world.traffic.of(pool=self.pool):

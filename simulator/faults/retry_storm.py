@@ -23,10 +23,10 @@ class RetryStorm(Fault):
     detect_within: ClassVar[float] = 600.0
     """Five minutes once attempts exceed twice the operations, and the feedback needs some."""
     pool: str = "chat-70b"
-    retries: int = sampled(3, 8, 5)
+    retries: int = sampled(2, 8, 4)
     """Tries after the first; layered retry policies multiply to this."""
-    timeout: float = sampled(2.5, 6.0, 4.0)
-    """Seconds the gateway waits; answers of this model take longer than that."""
+    timeout: float = sampled(6.0, 12.0, 8.0)
+    """Seconds the gateway waits; many answers of this model take longer than that."""
     duration: float = sampled(900.0, 2400.0, 1500.0)
     """Seconds until the policy is put back. Our judgement."""
 
@@ -38,6 +38,7 @@ class RetryStorm(Fault):
         spec = world.spec.pool(self.pool)
         policy = world.gateway.policies[self.pool]
         policy.retries, policy.timeout, policy.hangs_up = spec.retries, spec.timeout, True
+        world.gateway.hang_up_on_zombies(pod.engine for pod in world.pods(self.pool))
 
     def entities(self) -> tuple[Entity, ...]:
         return (route(self.pool), pool_of(self.pool))

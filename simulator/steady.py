@@ -1,0 +1,123 @@
+"""The mean behaviour of a pool at a given load: the live engine's formulas without its requests.
+
+Little's law ties requests in the batch to token rate and latency; a fixed point is found by
+iteration, for a whole array of moments at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.engine import EngineModel
+from simulator.traffic import StreamSource
+from vocabulary.samples import Array
+
+_ITERATIONS = 25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Demand:
+    """What one replica is asked for at each moment; rates are per second."""
+
+    requests: Array
+    input_tokens: Array
+    cached_tokens: Array
+    output_tokens: Array
+    prefill_square: Array
+    """Rate times the mean square of the tokens to compute, for the wait behind other prompts."""
+    kv_decoding: Array
+    """Rate times the mean of tokens held while decoding times tokens decoded: prompts and answers
+    of one call are not independent."""
+    kv_prefill: Array
+    """Rate times the mean of tokens held during prefill times tokens to compute."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Steady:
+    """What one replica then does, on average, at each moment."""
+
+    demand: Demand
+    running: Array
+    kv_tokens: Array
+    steps: Array
+    """Scheduler steps a second."""
+    between_tokens: Array
+    """Seconds."""
+    to_first_token: Array
+    """Seconds."""
+    queue: Array
+    """Seconds."""
+    busy: Array
+    """Share of time in which a step runs."""
+    prefill: Array
+    """Share of busy time spent on prompts."""
+
+
+def demand(
+    sources: Sequence[StreamSource],
+    times: Array,
+    replicas: int,
+    *,
+    prompt_factor: float = 1.0,
+    output_factor: float = 1.0,
+    rate_factors: Sequence[Array] | None = None,
+) -> Demand:
+    """The load of *sources* shared evenly by *replicas*; *rate_factors* one array a source."""
+    zero = np.zeros(len(times))
+    requests, asked, cached, made, square, decoding, filling = (zero,) * 7
+    for index, source in enumerate(sources):
+        rate = source.rate(times) / replicas
+        if rate_factors is not None:
+            rate = rate * rate_factors[index]
+        prompts = np.minimum(source.trace.input_tokens * prompt_factor, source.longest)
+        fresh = prompts * (1 - source.stream.cached)
+        answers = source.trace.output_tokens * output_factor
+        requests = requests + rate
+        asked = asked + rate * float(prompts.mean())
+        cached = cached + rate * float(prompts.mean()) * source.stream.cached
+        made = made + rate * float(answers.mean())
+        square = square + rate * float((fresh**2).mean())
+        decoding = decoding + rate * float(((prompts + answers / 2) * answers).mean())
+        filling = filling + rate * float(((prompts - fresh / 2) * fresh).mean())
+    return Demand(requests, asked, cached, made, square, decoding, filling)
+
+
+def steady(model: EngineModel, load: Demand, slowdown: float = 1.0) -> Steady:
+    """The fixed point for replicas of *model* under *load*."""
+    rate = np.maximum(load.requests, 1e-9)
+    work = (load.input_tokens - load.cached_tokens) * model.per_prefill_token * slowdown
+    own = work / rate
+    wait = (
+        load.prefill_square
+        * (model.per_prefill_token * slowdown) ** 2
+        / 2
+        / np.maximum(0.05, 1 - work)
+    )
+    batch = np.ones_like(rate)
+    kv = np.zeros_like(rate)
+    busy = np.full_like(rate, 0.5)
+    for _ in range(_ITERATIONS):
+        share = np.minimum(0.9, work / np.maximum(busy, 1e-6))
+        step = (
+            model.base
+            + model.per_request * batch / np.maximum(busy, 1e-6)
+            + model.per_kv_token * kv / np.maximum(busy, 1e-6)
+        ) * slowdown
+        between = step / (1 - share)
+        residence = load.output_tokens / rate * between + own + wait
+        batch = np.minimum(rate * residence, model.max_requests)
+        busy = 1 - np.exp(-batch)
+        kv = between * load.kv_decoding + load.kv_prefill * model.per_prefill_token * slowdown
+        kv = np.minimum(kv, 0.98 * model.kv_tokens)
+    return Steady(
+        load,
+        batch,
+        kv,
+        busy / between,
+        between,
+        own + wait + step * (1 + busy / 2),
+        busy * step / 2,
+        busy,
+        share,
+    )
