@@ -100,7 +100,7 @@ class EmbeddedStore:
         `series` and `time` (an impossible one) never came in; `retention` and `bytes` were the
         oldest on disk; `disk` and `memory` could not be written while the disk took nothing.
         """
-        return dict(self._memory.dropped)
+        return dict(+self._memory.dropped)
 
     # -- taking samples -------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from store.columns import Columns, Piece, Source, grid, side_by_side
@@ -152,7 +152,6 @@ counters = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(counters, min_size=1, max_size=4), st.integers(1, 200_000), st.integers(1, 90_000))
 def test_many_ragged_counters_at_once_are_what_each_is_alone(
     many: list[list[tuple[int, float]]], width: int, step: int
