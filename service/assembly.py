@@ -1,23 +1,30 @@
 """Building the parts out of the configuration: every room's plugins, stores and clients."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
-
-from store.prometheus import PrometheusStore
 
 import collectors
 import detectors
 import remediations
 from collectors._exposition import Limits, parse
 from collectors._reading import PageCollector, PageReader, recognise
+from incidents.alertmanager import Alertmanager
+from incidents.desk import IncidentDesk
+from incidents.settings import DeskSettings
+from metering.budgets import Budget, budgets_of
 from metering.ledger import Ledger
-from metering.prices import PriceBook, load_book
+from metering.price_files import read_price_file
+from metering.prices import PriceBook, Unpriced, load_book
 from service.config import Config, Settings
 from service.reach import HttpReach
 from store.embedded import EmbeddedStore
-from vocabulary.contracts import Collector, Detector, Remediation, Scope, Target
+from store.prometheus import PrometheusStore
+from store.records import IncidentRecords
+from vocabulary.contracts import Clock, Collector, Detector, Remediation, Scope, Target
 from vocabulary.discovery import discover
+from vocabulary.entities import Gpu
 from vocabulary.errors import ConfigError, SourceError
 from vocabulary.samples import labels_of
 
@@ -50,6 +57,46 @@ def price_book(settings: Settings, *, demo: bool = False) -> PriceBook:
     return load_book(settings.price_file, settings.gpu_usd_per_hour, demo=demo)
 
 
+def budgets(settings: Settings) -> tuple[Budget, ...]:
+    """Budgets that the user's price file lists."""
+    if settings.price_file is None:
+        return ()
+    return budgets_of(read_price_file(settings.price_file).get("budgets", ()))
+
+
+def alertmanager_of(
+    settings: Settings, records: IncidentRecords, clock: Clock, *, live: bool
+) -> Alertmanager:
+    """The Alertmanagers to tell; none under a simulated clock."""
+    return Alertmanager(settings.alertmanager_urls, records, clock, live=live)
+
+
+def desk_of(
+    config: Config,
+    records: IncidentRecords,
+    book: PriceBook,
+    clock: Clock,
+    receivers: Sequence[str],
+) -> IncidentDesk:
+    """The incident desk with every action card."""
+    settings = config.settings
+    console = f"http://{settings.host}:{settings.console_port}"
+
+    def price(gpu: Gpu) -> Decimal | None:
+        found = book.gpu_price(gpu.model)
+        return None if isinstance(found, Unpriced) else found.usd_per_hour
+
+    return IncidentDesk(
+        records,
+        all_remediations(config),
+        clock,
+        price=price,
+        base_url=settings.external_url or console,
+        receivers=receivers,
+        settings=DeskSettings(max_pages_per_week=settings.pages_per_week),
+    )
+
+
 def all_collectors(config: Config) -> dict[str, Collector]:
     """Every discovered collector with its configured settings."""
     return config.build("collectors", discover(collectors, Collector))  # type: ignore[type-abstract]
@@ -66,12 +113,12 @@ def all_remediations(config: Config) -> list[Remediation]:
     return list(found.values())
 
 
-def page_reader(config: Config) -> PageReader:
-    """Reads any page with whichever collector recognises it."""
+def page_reader(config: Config, timeout_seconds: float = 0.0) -> PageReader:
+    """Reads any page with whichever collector recognises it, within the configured time."""
     pages = {n: c for n, c in all_collectors(config).items() if isinstance(c, PageCollector)}
     settings = config.settings
-    limits = Limits(max_bytes=int(settings.max_page_mib * 2**20))
-    return PageReader(pages, settings.timeout_seconds, limits)
+    limits = Limits(bytes=int(settings.max_page_mib * 2**20))
+    return PageReader(pages, timeout_seconds or settings.timeout_seconds, limits)
 
 
 def node_collectors(config: Config) -> dict[str, Collector]:
@@ -100,7 +147,7 @@ def static_targets(settings: Settings) -> list[Target]:
     """The pages named in the configuration, each with an identity of its own."""
     headers = {}
     if settings.scrape_token_file is not None:
-        headers["Authorization"] = f"Bearer {_secret(settings.scrape_token_file)}"
+        headers["Authorization"] = f"Bearer {secret(settings.scrape_token_file)}"
     return [
         Target(
             url,
@@ -129,7 +176,8 @@ def _authority(url: str) -> str:
     return url.split("://", 1)[-1].split("/", 1)[0]
 
 
-def _secret(file: Path) -> str:
+def secret(file: Path) -> str:
+    """The content of a secret's file."""
     try:
         return file.read_text(encoding="utf-8").strip()
     except OSError as error:

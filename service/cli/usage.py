@@ -1,5 +1,128 @@
 """`tidegauge usage`: what was used, by whom, at what price."""
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
+from metering.ledger import Ledger
+from service.cli.shared import (
+    ConfigOption,
+    Output,
+    OutputOption,
+    configuration,
+    print_json,
+    print_table,
+)
+from vocabulary.errors import ConfigError, NotFound
+
 app = typer.Typer(help="Totals of metered usage.", no_args_is_help=True, rich_markup_mode=None)
+
+FromOption = Annotated[
+    str | None, typer.Option("--from", help="Start, RFC 3339 or a date. Default: 30 days ago.")
+]
+ToOption = Annotated[str | None, typer.Option("--to", help="End, not included. Default: now.")]
+ByOption = Annotated[str, typer.Option(help="Group by tenant, model, pool (comma-separated).")]
+DataOption = Annotated[str | None, typer.Option(help="Data directory of `up` or `serve`.")]
+
+
+@app.command()
+def report(
+    start: FromOption = None,
+    end: ToOption = None,
+    by: ByOption = "tenant,model",
+    data_dir: DataOption = None,
+    config: ConfigOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Tokens and money of a period; what has no price is named and never counted as free."""
+    from metering.statement import as_json, statement
+    from service.usage import dimensions
+
+    ledger = _ledger(config, data_dir)
+    made = as_json(statement(ledger, *_period(start, end), dimensions(by)))
+    if output is Output.JSON:
+        print_json(made)
+        return
+    columns = ("tenant", "model", "pool", "input_tokens", "cached_input_tokens", "output_tokens",
+               "operations", "usd", "unpriced_tokens", "price_source", "price_date")  # fmt: skip
+    rows = [[line[name] for name in columns] for line in made["lines"]]
+    title = (
+        f"{made['start']} to {made['end']}, from {made['source']} ({made['vantage'] or 'no data'})"
+    )
+    print_table(title, [name.replace("_", " ").upper() for name in columns], rows)
+    typer.echo(f"Total: {made['total_usd'] or 'nothing priced'} USD, "
+               f"{made['unpriced_tokens']} tokens unpriced")  # fmt: skip
+
+
+@app.command()
+def export(
+    start: FromOption = None,
+    end: ToOption = None,
+    by: ByOption = "tenant,model,pool",
+    data_dir: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """The report as CSV on stdout."""
+    from metering.statement import as_csv, statement
+    from service.usage import dimensions
+
+    made = statement(_ledger(config, data_dir), *_period(start, end), dimensions(by))
+    typer.echo(as_csv(made), nl=False)
+
+
+@app.command()
+def verify(
+    start: FromOption = None,
+    end: ToOption = None,
+    data_dir: DataOption = None,
+    config: ConfigOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Compare spans, gateway and engine counters. Exit code 1 when they do not agree."""
+    import dataclasses
+
+    from metering.reconciliation import verify as compare
+
+    found = compare(_ledger(config, data_dir), *_period(start, end))
+    if output is Output.JSON:
+        print_json(dataclasses.asdict(found))
+    else:
+        rows = [
+            [one.model, one.spans, one.gateway, one.engine, one.capture_ratio, one.agrees]
+            for one in found.models
+        ]
+        head = ("MODEL", "SPANS", "GATEWAY", "ENGINE", "CAPTURE RATIO", "AGREES")
+        print_table("Tokens by where they were counted", head, rows)
+        typer.echo(f"Conflicting spans: {found.conflicts}")
+    if not found.sound:
+        raise typer.Exit(1)
+
+
+def _ledger(config: Path | None, data_dir: str | None) -> Ledger:
+    from service import assembly
+
+    settings = configuration(config, data_dir=data_dir).settings
+    if not (settings.data_dir / assembly.LEDGER_FILE).exists():
+        raise NotFound(f"no usage was recorded in {settings.data_dir}; name another --data-dir")
+    return assembly.ledger_of(settings, assembly.price_book(settings))
+
+
+def _period(start: str | None, end: str | None) -> tuple[float, float]:
+    from service.clock import WallClock
+
+    now = datetime.fromtimestamp(WallClock().now(), UTC)
+    last = _moment(end, "--to") if end else now + timedelta(hours=1)
+    first = _moment(start, "--from") if start else last - timedelta(days=30)
+    if first >= last:
+        raise ConfigError(f"--from ({first.isoformat()}) must lie before --to ({last.isoformat()})")
+    return first.timestamp(), last.timestamp()
+
+
+def _moment(text: str, flag: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{flag} {text!r} is no time; write 2026-11-25T10:00:00Z") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,230 @@
+"""What every server has: store, ledger, fleet, detectors, desk, doors, and the API over them."""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from fleet.topology import FleetView
+from incidents.alertmanager import Alertmanager
+from incidents.desk import IncidentDesk
+from incidents.webhook_in import AlertInbox
+from metering.budgets import Budget
+from metering.ledger import Ledger
+from metering.meter import UsageMeter
+from service import assembly
+from service.api.wiring import Info, Wiring
+from service.client import TOKEN_FILE
+from service.config import Config, Settings, token_of
+from service.doors import Doors, check_listen, new_secret
+from service.doors import token_of as door_token
+from service.otlp.identity import Tenants
+from service.pipeline import Pipeline
+from service.self_report import SelfReport
+from service.usage import budget_rows, usage_rows
+from store.asking import Asking
+from store.embedded import EmbeddedStore
+from store.records import IncidentRecords
+from vocabulary.contracts import Clock
+from vocabulary.entities import Change
+from vocabulary.errors import ConfigError
+from vocabulary.samples import Sample
+from vocabulary.usage import UsageSpan
+
+log = structlog.get_logger(__name__)
+SNAPSHOT_SECONDS = 60.0
+FLEET_SNAPSHOT = "fleet"
+
+
+@dataclass(slots=True)
+class Core:
+    """The parts, each opened once and closed together."""
+
+    settings: Settings
+    clock: Clock
+    store: EmbeddedStore
+    asking: Asking
+    records: IncidentRecords
+    ledger: Ledger
+    meter: UsageMeter
+    fleet: FleetView
+    desk: IncidentDesk
+    inbox: AlertInbox
+    alertmanager: Alertmanager
+    pipeline: Pipeline
+    report: SelfReport
+    secret: str
+    budgets: Sequence[Budget] = ()
+    simulated: bool = False
+    problems: list[str] = field(default_factory=list)
+    _snapshot_at: float = 0.0
+
+    def keep(self, samples: Sequence[Sample]) -> int:
+        """Samples from anywhere: stored, metered, and shown on our own page."""
+        everything = [*samples, *self.meter.observe(samples)]
+        kept = self.store.append(everything)
+        self.report.take(everything)
+        return kept
+
+    def after_tick(self, moment: float) -> None:
+        """What follows every tick: the fleet's memory is saved now and then."""
+        if moment - self._snapshot_at >= SNAPSHOT_SECONDS:
+            self._snapshot_at = moment
+            self.records.save_snapshot(FLEET_SNAPSHOT, self.fleet.snapshot(), moment)
+
+    def info(self) -> Info:
+        """How this server is doing."""
+        problems = [*self.problems, *self.pipeline.store_failures]
+        if self.store.degraded:
+            problems.append(f"samples are kept in memory only: {self.store.degraded}")
+        return Info(
+            version=version("tidegauge"),
+            as_of=self.pipeline.ticked_at or None,
+            interval=self.settings.interval_seconds,
+            simulated=self.simulated,
+            speed=self.settings.demo_speed if self.simulated else 1.0,
+            problems=tuple(problems),
+        )
+
+    def wiring(self) -> Wiring:
+        """The seams of the API."""
+        settings = self.settings
+        return Wiring(
+            store=self.asking,
+            desk=self.desk,
+            scene=lambda: self.pipeline.scene,
+            usage=lambda start, end, by: usage_rows(self.ledger, start, end, by),
+            budgets=lambda: budget_rows(self.ledger, self.budgets, self.clock.now()),
+            ingest_samples=self.keep,
+            ingest_usage=self.take_usage,
+            ingest_changes=self.take_changes,
+            alert_in=self.take_alerts,
+            self_page=self.report.page,
+            clock=self.clock,
+            doors=doors_of(settings, self.secret),
+            info=self.info,
+            tenants=Tenants(settings.tenant_key.encode()),
+            hook_secret=settings.webhook_secret.encode(),
+        )
+
+    def take_usage(self, spans: Sequence[UsageSpan]) -> int:
+        """Usage of traced calls, each attempt once."""
+        return self.ledger.record(spans, self.clock.now()).new
+
+    def take_changes(self, changes: Sequence[Change]) -> int:
+        """What was done to the fleet, as somebody tells it."""
+        return sum(self.fleet.add_change(change) for change in changes)
+
+    def take_alerts(self, body: Mapping[str, Any]) -> int:
+        """An Alertmanager webhook."""
+        return self.inbox.receive(body, self.clock.now())
+
+    def start_notifying(self, then: Callable[[str, Callable[[], object]], object]) -> None:
+        """Begin to tell the configured Alertmanagers; *then* remembers how to stop."""
+        self.alertmanager.start()
+        then("Alertmanager", self.alertmanager.stop)
+
+    def close(self) -> None:
+        """Commit and close everything."""
+        self.records.save_snapshot(FLEET_SNAPSHOT, self.fleet.snapshot(), self.clock.now())
+        self.meter.flush()
+        self.ledger.close()
+        self.records.close()
+        self.store.close()
+
+
+def doors_of(settings: Settings, secret: str) -> Doors:
+    """Who may come in: the bearer of the token, under the names this server is reached by."""
+    check_listen(
+        settings.host, bool(secret), settings.tls_cert is not None, settings.allow_insecure
+    )
+    hosts = frozenset({*settings.allowed_hosts, settings.host})
+    return Doors((door_token("operator", secret),), hosts)
+
+
+def secret_of(settings: Settings, *, leave_behind: bool) -> str:
+    """The configured token, or a new one; *leave_behind* writes it where the CLI looks."""
+    secret = token_of(settings) or new_secret(secrets.token_bytes)
+    if leave_behind:
+        file = settings.data_dir / TOKEN_FILE
+        file.unlink(missing_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secret + "\n", encoding="utf-8")
+    return secret
+
+
+def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False) -> Core:
+    """Open everything in the data directory.
+
+    Raises:
+        ConfigError, StoreError: With the mend.
+    """
+    settings = config.settings
+    store = assembly.open_store(settings)
+    asking: Asking = assembly.backend(settings) or store
+    book = assembly.price_book(settings, demo=simulated)
+    ledger = assembly.ledger_of(settings, book)
+    fleet = FleetView()
+    records = IncidentRecords(settings.data_dir / assembly.CONTROL_FILE)
+    remembered = records.snapshot(FLEET_SNAPSHOT)
+    if remembered is not None:
+        fleet.restore(remembered[0])
+    alertmanager = assembly.alertmanager_of(settings, records, clock, live=not simulated)
+    desk = assembly.desk_of(config, records, book, clock, alertmanager.receivers)
+    inbox = AlertInbox(records)
+    report = SelfReport()
+
+    def record(samples: Iterable[Sample]) -> None:
+        taken = list(samples)
+        store.append(taken)
+        report.take(taken)
+
+    pipeline = Pipeline(
+        store=asking,
+        fleet=fleet,
+        detectors=assembly.all_detectors(config),
+        desk=desk,
+        record=record,
+        interval=settings.interval_seconds,
+        told=inbox.findings,
+    )
+    return Core(
+        settings=settings,
+        clock=clock,
+        store=store,
+        asking=asking,
+        records=records,
+        ledger=ledger,
+        meter=UsageMeter(book, ledger),
+        fleet=fleet,
+        desk=desk,
+        inbox=inbox,
+        alertmanager=alertmanager,
+        pipeline=pipeline,
+        report=report,
+        secret=secret,
+        budgets=assembly.budgets(settings),
+        simulated=simulated,
+    )
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the data directory.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write to the data directory {folder}: {error.strerror}; "
+            "name another with --data-dir"
+        ) from error

@@ -1,0 +1,117 @@
+"""The demo: a simulated cluster that the real agent reads, over real sockets, in faster time."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from simulator.doors import Doors
+from simulator.history import columns
+from simulator.reach import NodeReach
+from simulator.schedule import demo_day
+
+from service import assembly, core
+from service.agent import Agent, Hardware
+from service.clock import ManualClock, WallClock
+from service.config import Config
+from service.local import Loop, Pace
+from service.running import Life, announcing, elapsed
+from simulator.world import World
+from vocabulary import metrics
+from vocabulary.contracts import Target
+from vocabulary.samples import Sample, Series, labels_of
+
+READ_SECONDS = 0.8
+"""Wall seconds a simulated target has to answer: a hung one must not slow the whole demo down."""
+
+
+def prepare(
+    config: Config, secret: str, life: Life, say: Callable[[str], None]
+) -> tuple[core.Core, Loop]:
+    """Build the world, its past and its doors, and the loop that reads them."""
+    settings = config.settings
+    began = time.monotonic()
+    clock = ManualClock(WallClock().now())
+    part = core.build(config, clock, secret=secret, simulated=True)
+    life.then("files", part.close)
+    newest = part.store.newest()
+    interval = settings.interval_seconds
+    start = _floor(max(clock.now(), (newest or 0.0) + interval), interval)
+    clock.move_to(start)
+    say(
+        f"A simulated cluster, {settings.demo_speed:g} times as fast as the wall; nothing here is real."
+    )
+    world = World(settings.demo_seed, start)
+    if newest is None and settings.demo_history_days > 0:
+        kept = _write_history(part, world, settings.demo_history_days)
+        days = f"{settings.demo_history_days:g} days"
+        say(f"History  {days}, {kept:,} samples, written in {elapsed(began)}")
+    doors = Doors(world)
+    life.then("simulated pages", doors.close)
+    demo_day(world)
+    last_change = [start - 1.0]
+
+    def before(moment: float) -> None:
+        world.advance(moment)
+        clock.move_to(moment)
+        changes = world.changes(last_change[0])
+        if changes:
+            last_change[0] = max(change.at for change in changes)
+            part.take_changes(changes)
+
+    pace = Pace(interval, clock, settings.demo_speed, simulated=True)
+    agent = _agent(config, part, world, doors)
+    return part, Loop(pace, agent, part.pipeline, before, announcing(part))
+
+
+def _write_history(part: core.Core, world: World, days: float) -> int:
+    past = list(columns(world, days))
+    kept = part.store.append_columns(past)
+    return kept + part.store.append_columns(part.meter.history(past))
+
+
+def _agent(config: Config, part: core.Core, world: World, doors: Doors) -> Agent:
+    reach = assembly.reach_for(config.settings)
+    collectors = assembly.node_collectors(config)
+    nodes = sorted({one.node for one in world.gpu_allocations()})
+
+    def targets() -> list[Target]:
+        return [Target(doors.url(door), door.labels) for door in world.targets()]
+
+    def deliver(moment: float, samples: Sequence[Sample]) -> None:
+        part.keep([*samples, *_allocations(world, moment)])
+
+    return Agent(
+        targets=targets,
+        read=assembly.page_reader(config, READ_SECONDS).read,
+        reach=reach,
+        deliver=deliver,
+        hardware=[
+            Hardware(
+                f"{name} of {node}",
+                collector,
+                Target(node, labels_of({"cluster": world.spec.name, "node": node})),
+                NodeReach(world, node),
+            )
+            for name, collector in collectors.items()
+            for node in nodes
+        ],
+        deadline_seconds=READ_SECONDS + 0.5,
+    )
+
+
+def _allocations(world: World, moment: float) -> list[Sample]:
+    """Which replica holds which GPU, as a kubelet would tell the agent."""
+    return [
+        Sample(
+            Series(
+                metrics.GPU_ALLOCATION.name,
+                labels_of({**dict(one.labels), "gpu": one.gpu, "node": one.node}),
+            ),
+            1.0,
+            moment,
+        )
+        for one in world.gpu_allocations()
+    ]
+
+
+def _floor(moment: float, interval: float) -> float:
+    return moment // interval * interval
