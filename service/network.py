@@ -2,8 +2,19 @@
 
 import socket
 
-from service.doctor import port_is_free
 from vocabulary.errors import ConfigError
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Whether a server could bind there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
 
 
 def demand_free(host: str, port: int, who: str, flag: str) -> None:

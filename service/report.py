@@ -37,10 +37,10 @@ def _head(incident: Mapping[str, Any]) -> list[str]:
         "",
         _text(incident["headline"]),
         "",
-        f"- Incident: {_code(incident['id'])} ({_text(incident['code'])}, {_text(incident['severity'])},"
-        f" {_text(incident['state'])})",
-        f"- Since: {_text(incident['since'])}; opened {_text(incident['opened_at'])};"
-        f" resolved {_text(incident['resolved_at'] or 'not yet')}",
+        f"- Incident: {_code(incident['id'])} ({_text(incident['code'])})",
+        f"- Severity: {_text(incident['severity'])}; state: {_text(incident['state'])}",
+        f"- Since: {_text(incident['since'])}; opened: {_text(incident['opened_at'])}",
+        f"- Resolved: {_text(incident['resolved_at'] or 'not yet')}",
         f"- Entity: {_text(incident['entity']['kind'])} {_code(incident['entity']['name'])}",
         f"- Requests affected: {_figure(impact['requests_affected'])}",
         f"- Tokens lost: {_figure(impact['tokens_lost'])}",
@@ -87,6 +87,6 @@ def _what_to_do(incident: Mapping[str, Any]) -> list[str]:
 
 def _history(incident: Mapping[str, Any]) -> list[str]:
     return ["## Activity", ""] + [
-        f"- {_text(line['at'])} {_text(line['who'])}: {_text(line['what'])} {_text(line['text'])}".rstrip()
+        " ".join(["-", *(_text(line[name]) for name in ("at", "who", "what", "text"))]).rstrip()
         for line in incident["activity"]
     ]
