@@ -10,7 +10,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ SIDE_FILE = "samples.acknowledged"
 
 _MOST_CACHED = 4_000_000
 """Samples of unpacked chunks that are kept: 64 MB (our judgement)."""
+_MOST_ALARMS = 100
 _LOAD_TOGETHER = 200_000
 """Samples of history in one transaction (our judgement)."""
 
@@ -42,6 +43,7 @@ class EmbeddedStore:
 
     *retention_seconds* counts back from the newest sample; *max_bytes* bounds the database file;
     the oldest go first, by whole chunks. *max_series* bounds the names one process remembers.
+    Given *now* (Unix seconds), samples of more than ten minutes ahead of it are dropped.
 
     Raises:
         StoreError: The folder cannot be used, another process writes to it, or with *read_only*
@@ -56,6 +58,7 @@ class EmbeddedStore:
         max_bytes: int = 4 * 2**30,
         max_series: int = 200_000,
         read_only: bool = False,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self.degraded = ""
         """Why samples are kept in memory only; empty while all is well."""
@@ -64,7 +67,7 @@ class EmbeddedStore:
         self._alarms: dict[str, None] = {}
         self._lock = threading.RLock()
         self._writing = threading.Lock()
-        self._memory = Memory(max_series)
+        self._memory = Memory(max_series, now)
         self._numbered = self._sequence = self._sealed = self._version = -1
         with contextlib.ExitStack() as opened:
             self._writer = self._opened_to_write(folder, opened) if not read_only else None
@@ -111,8 +114,9 @@ class EmbeddedStore:
         were kept; `dropped` counts the rest.
         """
         archive, side = self._to_write()
+        arrived = list(samples)  # whoever makes them may take its time, without our lock
         with self._lock:
-            taken = self._memory.take(samples)
+            taken = self._memory.take(arrived)
         with self._writing:  # whoever comes first commits for all who wait
             self._commit(archive, side)
             self._seal_when_due(archive)
@@ -309,13 +313,13 @@ class EmbeddedStore:
             self._sequence = side.last
 
     def _alarm(self, sentence: str) -> None:
-        if sentence not in self._alarms:
+        if sentence not in self._alarms and len(self._alarms) < _MOST_ALARMS:
             self._alarms[sentence] = None
             _log.error("%s", sentence)
 
     def _to_write(self) -> tuple[Writing, Acknowledged]:
         if self._writer is None:
-            raise StoreError("this store was opened to be read only")
+            raise StoreError("this store is closed, or was opened to be read only")
         return self._writer
 
     def close(self) -> None:
@@ -323,4 +327,5 @@ class EmbeddedStore:
         if self._writer is not None:
             with self._writing:
                 self._commit(*self._writer)
+            self._writer = None
         self._opened.close()

@@ -16,13 +16,9 @@ class Head:
         self._times: dict[int, array[int]] = {}
         self._values: dict[int, array[float]] = {}
         self.samples = 0
-        self.oldest: int | None = None
-        self.newest: int | None = None
 
     def append(self, numbers: Sequence[int], times: Sequence[int], values: Sequence[float]) -> None:
         """Take samples in the order they arrived."""
-        if not numbers:
-            return
         columns, worths = self._times, self._values
         for number, at, value in zip(numbers, times, values, strict=True):
             column = columns.get(number)
@@ -32,16 +28,6 @@ class Head:
             column.append(at)
             worths[number].append(value)
         self.samples += len(numbers)
-        low, high = min(times), max(times)
-        self.oldest = low if self.oldest is None else min(self.oldest, low)
-        self.newest = high if self.newest is None else max(self.newest, high)
-
-    @property
-    def span(self) -> int:
-        """Milliseconds from the oldest to the newest sample."""
-        if self.oldest is None or self.newest is None:
-            return 0
-        return self.newest - self.oldest
 
     def numbers(self) -> list[int]:
         """The series that have samples here."""

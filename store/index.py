@@ -10,6 +10,9 @@ from vocabulary.signals import Match
 _MOST_SELECTORS = 4096
 """Remembered answers to label equalities; forgotten all at once when there are more."""
 
+_Source = tuple[str, str, str]
+"""Name, `replica` and `vantage`: what one page or one client tells about one word."""
+
 
 class SeriesIndex:
     """Numbers series, and remembers for each selector that was asked which series it has.
@@ -25,9 +28,8 @@ class SeriesIndex:
         self.births: dict[int, int] = {}
         self._named: dict[str, list[int]] = {}
         self._selected: dict[tuple[str, Match], list[int]] = {}
-        self._sources: dict[tuple[str, str, str], int] = {}
-        self._source_of: dict[int, int] = {}
-        self._seen: list[int] = []
+        self._source_of: dict[int, _Source] = {}
+        self._seen: dict[_Source, int] = {}
         self._next = 1
 
     def __len__(self) -> int:
@@ -39,7 +41,8 @@ class SeriesIndex:
             return None
         number = self._next
         self.restore(number, series, UNKNOWN_BIRTH)
-        if at is not None and at - self._seen[self._source_of[number]] <= LOOKBACK:
+        seen = self._seen.get(self._source_of[number])
+        if at is not None and seen is not None and at - seen <= LOOKBACK:
             self.births[number] = at
         return number
 
@@ -50,11 +53,7 @@ class SeriesIndex:
         self._next = max(self._next, number + 1)
         if birth != UNKNOWN_BIRTH:
             self.births[number] = birth
-        key = (series.name, series.label("replica"), series.label("vantage"))
-        source = self._sources.setdefault(key, len(self._sources))
-        self._source_of[number] = source
-        if source == len(self._seen):
-            self._seen.append(UNKNOWN_BIRTH)
+        self._source_of[number] = (series.name, series.label("replica"), series.label("vantage"))
         self._named.setdefault(series.name, []).append(number)
         for (name, match), found in self._selected.items():
             if name == series.name and _bears(series, match):
@@ -67,7 +66,7 @@ class SeriesIndex:
     def seen(self, numbers: Iterable[int], at: int) -> None:
         """The sources of these series were read up to *at*."""
         for source in {self._source_of[number] for number in numbers}:
-            self._seen[source] = max(self._seen[source], at)
+            self._seen[source] = max(self._seen.get(source, at), at)
 
     def select(self, name: str, match: Match) -> list[int]:
         """Numbers of the series *name* that bear *match*; an empty value asks for no label."""
@@ -81,12 +80,17 @@ class SeriesIndex:
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Drop series of which no sample is left."""
-        for number in numbers:
+        gone = set(numbers)
+        names = set()
+        for number in gone:
             series = self.series.pop(number)
-            del self.numbers[series]
-            self._named[series.name].remove(number)
-            self._source_of.pop(number)
+            names.add(series.name)
+            del self.numbers[series], self._source_of[number]
             self.births.pop(number, None)
+        for name in names:
+            self._named[name] = [one for one in self._named[name] if one not in gone]
+        living = set(self._source_of.values())
+        self._seen = {source: at for source, at in self._seen.items() if source in living}
         self._selected.clear()
 
 

@@ -1,7 +1,7 @@
 """What the embedded store holds in memory: names, newest samples, and what waits for the disk."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -23,16 +23,21 @@ _MOST_PENDING = 2_000_000
 """Samples that wait for the disk; older ones stay in memory, and are logged no more."""
 _FARTHEST = 1e11
 """Seconds from 1970 beyond which a time is nonsense: the year 5138."""
+_AHEAD = 600.0
+"""Seconds a sample may be ahead of the clock (Prometheus' remote write allows the same ten
+minutes). A farther one would make everything else look old."""
 
 
 class Memory:
     """Not safe to share between threads by itself: its owner holds one lock for it."""
 
-    def __init__(self, max_series: int) -> None:
+    def __init__(self, max_series: int, now: Callable[[], float] | None = None) -> None:
+        self._now = now
         self.index = SeriesIndex(max_series)
         self.dropped: Counter[str] = Counter()
         self.newest: int | None = None
         self._heads = [Head()]
+        self._begun: int | None = None
         self._fresh: list[Numbered] = []
         self._pending: list[Batch] = []
 
@@ -44,8 +49,9 @@ class Memory:
         moments: list[float] = []
         values: list[float] = []
         known = self.index.numbers
+        latest = _FARTHEST if self._now is None else self._now() + _AHEAD
         for series, value, at in samples:
-            if not -_FARTHEST < at < _FARTHEST:
+            if not -_FARTHEST < at < latest:
                 self.dropped["time"] += 1
                 continue
             number = known.get(series)
@@ -101,6 +107,8 @@ class Memory:
 
     def reached(self, moment: int) -> None:
         """There are samples up to *moment*."""
+        if self._begun is None:
+            self._begun = moment
         self.newest = moment if self.newest is None else max(self.newest, moment)
 
     # -- on the way to the disk -----------------------------------------------------------------
@@ -128,12 +136,16 @@ class Memory:
     @property
     def due(self) -> bool:
         """Whether it is time to turn what is held into chunks."""
-        head = self._heads[-1]
-        return head.samples >= SEAL_SAMPLES or head.span >= SEAL_SPAN
+        if self.newest is None or self._begun is None:
+            return False
+        # The newest moment must have moved on: one late sample makes no head old.
+        aged = self.newest - self._begun >= SEAL_SPAN
+        return aged or self._heads[-1].samples >= SEAL_SAMPLES
 
     def rotate(self) -> None:
         """Begin a new head; held ones stay until they are released, within a bound."""
         self._heads.append(Head())
+        self._begun = self.newest
         held = sum(head.samples for head in self._heads)
         while held > _MOST_HEADS * SEAL_SAMPLES and len(self._heads) > 2:
             lost = self._heads.pop(0).samples

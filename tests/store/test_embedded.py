@@ -168,8 +168,8 @@ def test_an_hour_of_samples_becomes_chunks_and_the_log_is_cut(tmp_path: Path) ->
         for sample in counting(tokens(), 500):
             store.append([sample])
         rows = store._reading._rows
-        assert rows("SELECT samples FROM chunk") == [(241,), (241,)]
-        assert rows("SELECT count(*) FROM batch") == [(18,)]
+        assert rows("SELECT samples FROM chunk") == [(241,), (240,)]
+        assert rows("SELECT count(*) FROM batch") == [(19,)]
 
 
 # -- history ---------------------------------------------------------------------------------------
@@ -259,6 +259,14 @@ def test_a_reader_needs_something_to_read(tmp_path: Path) -> None:
         EmbeddedStore(tmp_path, read_only=True)
 
 
+def test_a_closed_store_takes_nothing_and_says_so(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path)
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.append([])
+
+
 def test_two_writers_are_one_too_many(tmp_path: Path) -> None:
     with (
         closing(EmbeddedStore(tmp_path)),
@@ -290,6 +298,20 @@ def test_impossible_times_are_dropped_and_counted(store: EmbeddedStore, at: floa
     assert store.append([Sample(tokens(), 1.0, at), Sample(tokens(), 1.0, T0)]) == 1
     assert store.dropped == {"time": 1}
     assert store.newest() == T0
+
+
+def test_a_sample_from_the_future_does_not_make_the_present_old(tmp_path: Path) -> None:
+    with closing(EmbeddedStore(tmp_path, now=lambda: T0)) as store:
+        assert store.append([Sample(tokens(), 1.0, T0 + 599), Sample(tokens(), 1.0, T0 + 601)]) == 1
+        assert store.dropped == {"time": 1}
+        assert store.newest() == T0 + 599
+
+
+def test_late_samples_make_no_chunks_of_their_own(store: EmbeddedStore) -> None:
+    store.append([Sample(tokens("now"), 1.0, T0 + 86_400)])
+    for sample in counting(tokens("late"), 20):
+        store.append([sample])
+    assert store._reading._rows("SELECT count(*) FROM chunk") == [(0,)]
 
 
 @pytest.mark.usefixtures("small_heads")
