@@ -107,7 +107,7 @@ class GpuBank:
         self.power = self._idle.copy()
         self.clock = self._low.copy()
         self.temperature = np.full(count, _AMBIENT + 4.0)
-        self.energy = self._idle * self.rng.uniform(2e6, 6e6, count)
+        self.energy = self._limit * self.rng.uniform(2e6, 6e6, count)  # a month or two of work
         self.throttled_seconds = np.zeros(count)
 
     def advance(self, seconds: float, busy: Array, prefill: Array) -> None:
@@ -118,11 +118,10 @@ class GpuBank:
         # decoding is bound by memory, prefill by the tensor cores
         reads = np.minimum(1.0, busy) * (0.72 - 0.4 * prefill)
         self.memory_activity = keep * self.memory_activity + (1 - keep) * reads
-        active = np.minimum(1.0, busy) * (0.52 + 0.38 * prefill)
         noise = self.rng.normal(0.0, 1.0, (2, len(self.places)))
         wanted = np.where(held, self._top, self._low) * self.clock_share
         wanted -= np.where(held, np.rint(np.abs(noise[0])) * 15.0, 0.0)
-        drive = self._idle * np.where(held, 1.5, 1.0) + (self._limit - self._idle) * active
+        drive = _drive(self._idle, self._limit, busy, prefill)
         target = drive * (0.3 + 0.7 * (wanted / self._top) ** 2)
         target = np.where(held, target, self._idle)
         over = target > self._limit
@@ -134,8 +133,19 @@ class GpuBank:
         braked = np.array([bool(bits & SW_THERMAL) for bits in self.brake])
         self.throttled_seconds += np.where(braked, seconds, 0.0)
 
+    def drive(self, gpu: int, busy: Array, prefill: Array, *, held: bool) -> Array:
+        """Watts that one GPU settles at under steady work, without brakes."""
+        idle, limit = float(self._idle[gpu]), float(self._limit[gpu])
+        if not held:
+            return np.full(len(busy), idle)
+        return np.minimum(limit, _drive(idle, limit, busy, prefill))
+
+    def settled_temperature(self, gpu: int, power: Array) -> Array:
+        """Degrees that one GPU settles at when it draws *power* watts."""
+        return _settled(power, float(self._limit[gpu]))
+
     def _heat(self, seconds: float) -> None:
-        goal = _AMBIENT + 3.0 + _FULL_LOAD_RISE * self.power / self._limit
+        goal = _settled(self.power, self._limit)
         goal = np.where(np.isnan(self.forced_heat), goal, self.forced_heat)
         share = 1 - float(np.exp(-seconds / _THERMAL_SECONDS))
         self.temperature += (goal - self.temperature) * share
@@ -163,3 +173,13 @@ class GpuBank:
             if place.uuid == uuid:
                 return position
         raise KeyError(uuid)
+
+
+def _drive(idle: Array | float, limit: Array | float, busy: Array, prefill: Array) -> Array:
+    """Watts at the full clock: decoding is bound by memory, prefill by the tensor cores."""
+    active = np.minimum(1.0, busy) * (0.52 + 0.38 * prefill)
+    return np.asarray(1.5 * idle + (limit - 1.5 * idle) * active, dtype=np.float64)
+
+
+def _settled(power: Array, limit: Array | float) -> Array:
+    return np.asarray(_AMBIENT + 3.0 + _FULL_LOAD_RISE * power / limit, dtype=np.float64)

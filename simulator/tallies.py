@@ -41,10 +41,8 @@ class Tally:
     looked_up_tokens: int = 0
     generated_tokens: int = 0
     preemptions: int = 0
-    http_errors: int = 0
     prompt_seconds: float = 0.0
     """Time spent on steps with prefill in them."""
-    decode_seconds: float = 0.0
     busy_slots: int = 0
     """Decoding requests summed over steps."""
     longest: int = 0
@@ -101,8 +99,6 @@ class Tally:
         self.step_tokens.observe(decoding + chunk, steps)
         if chunk:
             self.prompt_seconds += steps * seconds
-        else:
-            self.decode_seconds += steps * seconds
 
     def preempted(self) -> None:
         """A request was put back to the queue for want of KV blocks."""
@@ -146,5 +142,5 @@ class Tally:
 _COUNTED = frozenset(
     {"prompt_tokens", "prompt_cached_tokens", "hit_tokens", "looked_up_tokens",
      "generated_tokens", "preemptions",
-     "http_errors", "prompt_seconds", "decode_seconds", "busy_slots"}
+     "prompt_seconds", "busy_slots"}
 )  # fmt: skip

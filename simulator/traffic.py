@@ -224,7 +224,7 @@ def open_traffic(
     """Traffic of *streams*, each beginning somewhere in its trace; *longest* prompt by pool."""
     by_name = {tenant.name: tenant for tenant in tenants}
     starts = np.random.default_rng([seed, 102])
-    sources = []
+    sources: list[StreamSource] = []
     for index, stream in enumerate(streams):
         trace = load(stream.trace)
         noise = noise_table(seed, index)

@@ -5,25 +5,27 @@ from simulator.pages.text import Writer
 
 
 def render(writer: Writer, engine: Engine) -> bytes:
-    """The page of *engine* now; llama-server counts prompt tokens without the cached ones."""
+    """The page of *engine* now.
+
+    llama-server counts prompt tokens without the cached ones, and answers when they are finished.
+    """
     tally = engine.tally
+    predicted, predicted_seconds = tally.output_length.total, tally.decode.total
     computed = tally.prompt_tokens - tally.prompt_cached_tokens
     steps = tally.step_tokens.count
     values: dict[str, float] = {
         "prompt_tokens_total": computed,
         "prompt_tokens_cached_total": tally.prompt_cached_tokens,
         "prompt_seconds_total": tally.prompt_seconds,
-        "tokens_predicted_total": tally.generated_tokens,
-        "tokens_predicted_seconds_total": tally.decode_seconds,
+        "tokens_predicted_total": predicted,
+        "tokens_predicted_seconds_total": predicted_seconds,
         "n_decode_total": steps,
         "n_tokens_max": tally.longest,
         "spec_decode_num_draft_tokens_total": 0,
         "spec_decode_num_accepted_tokens_total": 0,
         "spec_decode_num_drafts_total": 0,
         "prompt_tokens_seconds": computed / tally.prompt_seconds if tally.prompt_seconds else 0,
-        "predicted_tokens_seconds": (
-            tally.generated_tokens / tally.decode_seconds if tally.decode_seconds else 0
-        ),
+        "predicted_tokens_seconds": predicted / predicted_seconds if predicted_seconds else 0,
         "requests_processing": engine.running,
         "requests_deferred": engine.queued,
         "n_busy_slots_per_decode": tally.busy_slots / steps if steps else 0,

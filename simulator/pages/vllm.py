@@ -133,11 +133,8 @@ def _config(engine: Engine) -> tuple[str, ...]:
 def _http(engine: Engine) -> dict[str, Rows]:
     tally = engine.tally
     answered = tally.http.count
-    statuses: list[tuple[tuple[str, ...], float]] = [((_HANDLER, "POST", "2xx"), answered)]
-    if tally.http_errors:
-        statuses.append(((_HANDLER, "POST", "5xx"), tally.http_errors))
     return {
-        "http_requests_total": statuses,
+        "http_requests_total": [((_HANDLER, "POST", "2xx"), answered)],
         "http_request_size_bytes": [((_HANDLER,), (answered, tally.input_length.total * 4.4))],
         "http_response_size_bytes": [((_HANDLER,), (answered, tally.output_length.total * 4.4))],
         "http_request_duration_highr_seconds": [((), tally.http_fine)],

@@ -1,0 +1,58 @@
+"""The way to the simulated pages without sockets: for drills and tests that run at full speed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from simulator.nvml import SimulatedNvml
+from simulator.pages.text import CONTENT_TYPE
+from simulator.world import World
+from vocabulary.contracts import Page, Target
+from vocabulary.errors import SourceHung
+from vocabulary.samples import labels_of
+
+BASE = "http://simulated"
+"""Where pages are said to be; no such host is ever looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedReach:
+    """A `contracts.Reach` that sees the world as it is now; it never moves time itself."""
+
+    world: World
+    node: str = ""
+    """Whose GPUs `nvml` shows; every node's when empty."""
+    _nvml: list[SimulatedNvml] = field(default_factory=list)
+
+    def get(self, url: str, headers: Mapping[str, str], timeout_seconds: float) -> Page:  # noqa: ARG002
+        """The page at *url*.
+
+        Raises:
+            SourceDown: Nobody listens there.
+            SourceHung: The connection is taken and nothing comes, or nobody may scrape now.
+        """
+        if not self.world.scraping:
+            raise SourceHung(f"{url} cannot be reached: the scraper is cut off")
+        name = urlsplit(url).path.lstrip("/").partition("/")[0]
+        return Page(self.world.page(name), CONTENT_TYPE, 200, 0.004)
+
+    @property
+    def nvml(self) -> Any:
+        """A module with pynvml's interface."""
+        if not self._nvml:
+            self._nvml.append(self.world.nvml(self.node))
+        return self._nvml[0]
+
+
+def page_targets(world: World, base: str = BASE) -> list[Target]:
+    """Every page there is now, as collectors are told of targets."""
+    return [Target(f"{base}{door.path}", door.labels) for door in world.targets()]
+
+
+def node_targets(world: World) -> Sequence[Target]:
+    """Every node, as hardware collectors are told of theirs."""
+    return [
+        Target(f"nvml://{node.name}", labels_of({"cluster": world.spec.name, "node": node.name}))
+        for node in world.spec.nodes
+    ]
