@@ -47,10 +47,12 @@ class PointAnomaly:
         filled = _carry_forward(values, missing)
         bands = self._bands(filled)
         memory = max(50.0, self.memory_days * DAY / step)
-        sized = bands / self._sizes(bands, memory)
+        sized = np.clip(bands / self._sizes(bands, memory), -_MOST, _MOST)
         level = np.sqrt(np.mean(sized**2, axis=0))
         shape = self._whitened(sized, memory)
-        result = self._tail(level, memory) + self._tail(shape, memory)
+        rows = np.arange(len(values), dtype=np.float64)
+        trust = rows / (rows + _DOUBT)
+        result = trust * (self._tail(level, memory) + self._tail(shape, memory))
         if step <= 300.0:
             result = np.minimum(result, _before(result))
         result[missing] = np.nan
@@ -69,9 +71,18 @@ class PointAnomaly:
         return np.array([fastest, *(a - b for a, b in pairwise(averages))])
 
     def _sizes(self, bands: Array, memory: float) -> Array:
-        """Usual magnitude of each band before each row."""
-        usual = [_before(_average(band, memory)) for band in np.abs(bands)]
-        return np.maximum(np.array(usual), 1e-9)
+        """Usual magnitude of each band before each row.
+
+        A slow band starts at nothing and needs its half-life to show its size; until then the
+        next faster band's size stands in for it.
+        """
+        rows = np.arange(bands.shape[1], dtype=np.float64)
+        sizes = [_before(_average(np.abs(bands[0]), memory))]
+        for half_life, band in zip(self.half_lives[1:], bands[1:], strict=True):
+            own = _before(_average(np.abs(band), memory))
+            trust = rows / (rows + 2.0 * half_life)
+            sizes.append(np.maximum(own, trust * own + (1.0 - trust) * sizes[-1]))
+        return np.maximum(np.array(sizes), 1e-9)
 
     def _whitened(self, sized: Array, memory: float) -> Array:
         """Length of the bands once correlations seen so far are taken out, smoothed a little."""
@@ -83,7 +94,8 @@ class PointAnomaly:
             for j in range(i, count):
                 product = _before(_average(clipped[i] * clipped[j], memory))
                 seen[:, i, j] = seen[:, j, i] = product[starts]
-        seen += np.eye(count) * 1e-3
+        doubt = _DOUBT / (_DOUBT + starts)
+        seen = (1.0 - doubt)[:, None, None] * seen + (doubt + 1e-3)[:, None, None] * np.eye(count)
         weights, vectors = np.linalg.eigh(seen)
         weights = np.maximum(weights, 1e-4 * np.maximum(weights.max(axis=1, keepdims=True), 1e-9))
         rotate = vectors / np.sqrt(weights)[:, None, :]
@@ -110,6 +122,12 @@ class PointAnomaly:
         return result
 
 
+_DOUBT = 100.0
+"""Rows' worth of belief that bands are uncorrelated and that a young series surprises nobody."""
+_MOST = 1e6
+"""A band this many times its usual size is as surprising as can be."""
+_LARGEST = 1e100
+"""Values beyond are as good as that: their differences would overflow."""
 _QUANTILE = 0.95
 _EDGE_SCORE = float(-np.log10(1.0 - _QUANTILE))
 
@@ -152,4 +170,4 @@ def _carry_forward(values: Array, missing: "np.ndarray[tuple[int], np.dtype[np.b
     np.maximum.accumulate(index, out=index)
     carried: Array = values[index].astype(np.float64)
     carried[~np.isfinite(carried)] = values[~missing][0]
-    return carried
+    return np.clip(carried, -_LARGEST, _LARGEST)

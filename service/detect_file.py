@@ -1,0 +1,211 @@
+"""What `tidegauge detect FILE` says: causal anomaly scores and events for any table with a time."""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from estimators.point_anomaly import PointAnomaly
+from vocabulary.errors import ConfigError
+from vocabulary.incidents import rfc3339
+from vocabulary.samples import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TIME_NAMES = ("time", "timestamp", "@timestamp", "_time", "datetime", "date", "ts", "t", "epoch")
+"""Names that are taken for the time column, in this order."""
+EVENT_GAP_SECONDS = 1800.0
+"""Alarms closer than this (or three rows) are one event: one page, not two."""
+_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+"""From this magnitude on, an epoch is in nanoseconds, microseconds, milliseconds."""
+
+
+def detect_file(
+    path: Path,
+    time_column: str | None = None,
+    value_columns: tuple[str, ...] = (),
+    scorer: PointAnomaly | None = None,
+) -> dict[str, Any]:
+    """Score every row of every value column.
+
+    Gives `{"columns": {name: {"scores": […], "events": […]}}}`: one score per row in the order of
+    the file, higher is more anomalous, None where not enough is known; events with `start`, `end`
+    and `peak` (RFC 3339 UTC), the `score` at the peak, and `direction` (`up` or `down`).
+
+    Raises:
+        ConfigError: The file cannot be read as a table, or a column is not what is needed.
+    """
+    table = read_table(path)
+    name = _time_column(table, path, time_column)
+    times = parse_times(table[name], path, name)
+    order = np.argsort(times, kind="stable")
+    judge = scorer or PointAnomaly()
+    # the usual step of the rows that get no score: later rows must not change earlier scores
+    gaps = np.diff(times[order][: judge.warm_up])
+    step = float(np.median(gaps[gaps > 0.0])) if (gaps > 0.0).any() else 60.0
+    columns = {
+        column: _score(judge, times, values, order, step)
+        for column, values in _values(table, path, name, value_columns).items()
+    }
+    return {"columns": columns}
+
+
+def read_table(path: Path) -> "pd.DataFrame":
+    """A CSV, TSV or Parquet file as a table.
+
+    Raises:
+        ConfigError: It is not there, is no such file, or holds no rows.
+    """
+    import pandas as pd
+
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; give the path of a CSV or Parquet file")
+    try:
+        if path.suffix in {".parquet", ".pq"}:
+            table = pd.read_parquet(path)
+        else:
+            separator = "\t" if ".tsv" in path.suffixes else ","
+            table = pd.read_csv(path, sep=separator, skipinitialspace=True)
+    except (ValueError, OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: not readable as a CSV or Parquet table ({_first_line(error)}); a CSV needs a"
+            " header line, Parquet the suffix .parquet"
+        ) from error
+    if table.empty:
+        raise ConfigError(f"{path}: holds no rows")
+    table.columns = [str(column).strip() for column in table.columns]
+    return table
+
+
+def parse_times(column: "pd.Series[Any]", path: Path, name: str) -> Array:
+    """Unix seconds from epochs (seconds, milli-, micro- or nanoseconds) or ISO 8601.
+
+    Raises:
+        ConfigError: A row holds neither; it is named.
+    """
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    if pd.api.types.is_datetime64_any_dtype(column):
+        numbers = np.full(len(column), np.nan)
+    if np.isfinite(numbers).all():
+        largest = float(np.abs(numbers).max())
+        return numbers / next((unit for least, unit in _UNITS if largest >= least), 1.0)
+    moments = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
+    bad = np.flatnonzero(moments.isna().to_numpy())
+    if bad.size:
+        shown = str(column.iloc[int(bad[0])])[:40]
+        raise ConfigError(
+            f"{path}: column {name!r}, row {int(bad[0]) + 1}: {shown!r} is neither epoch seconds"
+            " nor ISO 8601; mend the row, or name another column with --time-column"
+        )
+    since_epoch = moments - pd.Timestamp(0, tz="UTC")
+    return np.asarray(since_epoch.dt.total_seconds(), dtype=np.float64)
+
+
+def _time_column(table: "pd.DataFrame", path: Path, wanted: str | None) -> str:
+    import pandas as pd
+
+    names = list(map(str, table.columns))
+    if wanted is not None:
+        return _existing(wanted, names, path, "--time-column")
+    by_name = {name.lower(): name for name in reversed(names)}
+    for known in TIME_NAMES:
+        if known in by_name:
+            return by_name[known]
+    for name in names:
+        if pd.api.types.is_datetime64_any_dtype(table[name]):
+            return name
+        if table[name].dtype == object or pd.api.types.is_string_dtype(table[name]):
+            head = pd.to_datetime(table[name].head(20), errors="coerce", format="ISO8601", utc=True)
+            if head.notna().all():
+                return name
+    raise ConfigError(
+        f"{path}: no time column found among {_listed(names)}; name it with --time-column"
+    )
+
+
+def _values(
+    table: "pd.DataFrame", path: Path, time_column: str, wanted: tuple[str, ...]
+) -> dict[str, Array]:
+    import pandas as pd
+
+    names = list(map(str, table.columns))
+    chosen = [_existing(name, names, path, "--value-column") for name in wanted]
+    if not chosen:
+        chosen = [
+            name
+            for name in names
+            if name != time_column
+            and pd.api.types.is_numeric_dtype(table[name])
+            and not pd.api.types.is_bool_dtype(table[name])
+        ]
+    if not chosen:
+        raise ConfigError(
+            f"{path}: no numeric column besides {time_column!r}; name one with --value-column"
+        )
+    found = {}
+    for name in chosen:
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+        values = np.where(np.isfinite(values), values, np.nan)
+        if wanted and not np.isfinite(values).any():
+            raise ConfigError(
+                f"{path}: column {name!r} holds no number; name another with --value-column"
+            )
+        found[name] = values
+    return found
+
+
+def _score(
+    judge: PointAnomaly, times: Array, values: Array, order: "np.ndarray[Any, Any]", step: float
+) -> dict[str, Any]:
+    ordered = values[order]
+    scores = judge.score(ordered, step)
+    shown = np.full(len(scores), np.nan)
+    shown[order] = scores
+    return {
+        "scores": [round(score, 4) if np.isfinite(score) else None for score in shown.tolist()],
+        "events": _events(judge, times[order], ordered, scores, step),
+    }
+
+
+def _events(
+    judge: PointAnomaly, times: Array, values: Array, scores: Array, step: float
+) -> list[dict[str, Any]]:
+    alarms = np.flatnonzero(np.nan_to_num(scores, nan=-np.inf) >= judge.alarm)
+    if not alarms.size:
+        return []
+    apart = max(EVENT_GAP_SECONDS, 3.0 * step)
+    breaks = np.flatnonzero(np.diff(times[alarms]) > apart) + 1
+    direction = judge.direction(values)
+    events = []
+    for part in np.split(alarms, breaks):
+        peak = int(part[np.argmax(scores[part])])
+        events.append(
+            {
+                "start": rfc3339(float(times[part[0]])),
+                "end": rfc3339(float(times[part[-1]])),
+                "peak": rfc3339(float(times[peak])),
+                "score": round(float(scores[peak]), 4),
+                "direction": "down" if direction[part].sum() < 0.0 else "up",
+            }
+        )
+    return events
+
+
+def _existing(name: str, names: list[str], path: Path, flag: str) -> str:
+    if name not in names:
+        raise ConfigError(f"{path}: no column {name!r} ({flag}); there are {_listed(names)}")
+    return name
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(repr(name[:40]) for name in names[:12])
+    return shown + (", …" if len(names) > 12 else "")
+
+
+def _first_line(error: Exception | Hashable) -> str:
+    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
