@@ -132,16 +132,12 @@ class EmbeddedStore:
         """
         archive, _ = self._to_write()
         kept = waiting = 0
-        columns: list[tuple[int, Millis, Array]] = []
+        columns: list[tuple[Series, Millis, Array]] = []
         for series, seconds, worth in history:
             moments = np.rint(np.asarray(seconds, dtype=np.float64) * 1000).astype(np.int64)
             times, values = merged([(moments, np.asarray(worth, dtype=np.float64))])
-            with self._lock:
-                number = self._memory.number(series)
-            if number is None:
-                self._memory.dropped["series"] += len(times)
-            elif len(times):
-                columns.append((number, times, values))
+            if len(times):
+                columns.append((series, times, values))
                 waiting += len(times)
             if waiting >= _LOAD_TOGETHER:
                 kept += self._load(archive, columns)
@@ -151,18 +147,24 @@ class EmbeddedStore:
             self._retain(archive)
         return kept
 
-    def _load(self, archive: Writing, columns: Sequence[tuple[int, Millis, Array]]) -> int:
-        if not columns:
-            return 0
+    def _load(self, archive: Writing, columns: Sequence[tuple[Series, Millis, Array]]) -> int:
+        numbered: list[tuple[int, Millis, Array]] = []
         with self._writing, self._lock:
+            for series, times, values in columns:
+                number = self._memory.number(series)
+                if number is None:
+                    self._memory.dropped["series"] += len(times)
+                else:
+                    numbered.append((number, times, values))
             fresh = self._memory.names()
             try:
-                archive.load(fresh, columns)
+                archive.load(fresh, numbered)
             except sqlite3.Error as error:
                 self._memory.put_back(fresh, [])
                 raise StoreError(f"history was not loaded: {error}") from error
-            self._memory.reached(max(int(times[-1]) for _, times, _ in columns))
-        return sum(len(times) for _, times, _ in columns)
+            for _, times, _ in numbered:
+                self._memory.reached(int(times[-1]))
+        return sum(len(times) for _, times, _ in numbered)
 
     def _commit(self, archive: Writing, side: Acknowledged) -> None:
         with self._lock:
@@ -199,7 +201,6 @@ class EmbeddedStore:
             return
         with self._lock:
             self._memory.release()
-            self._sealed = self._sequence
         self._retain(archive)
 
     def _retain(self, archive: Writing) -> None:

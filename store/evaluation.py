@@ -19,8 +19,8 @@ from vocabulary.signals import By, Expr, Increase, Last, Match, Over, Quantile, 
 MOST_CELLS = 20_000_000
 """Values one expression may have between its parts: 160 MB (our judgement)."""
 
-_BLOCK = 500_000
-"""Values computed at once, so that temporary arrays stay small."""
+_BLOCK = 65_536
+"""Values computed at once, so that temporary arrays stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
