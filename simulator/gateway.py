@@ -57,8 +57,8 @@ class Operation:
     """When the attempt in flight was sent."""
     backend: Backend | None = None
     request: Request | None = None
-    zombies: int = 0
-    """Attempts given up whose work goes on."""
+    avoid: str = ""
+    """Replica that was tried last; a retry goes to another where there is one."""
 
 
 def _seconds() -> Histogram:
@@ -166,7 +166,10 @@ class Gateway:
         self._turn += 1
         turn = self._turn % len(backends)
         order = (*backends[turn:], *backends[:turn])  # equals take turns
-        backend = min(order, key=lambda one: self.in_flight.get(one.uid, 0))
+        backend = min(
+            order, key=lambda one: (one.uid == operation.avoid, self.in_flight.get(one.uid, 0))
+        )
+        operation.avoid = backend.uid
         if not backend.answers:
             self._attempt_failed(operation, REFUSED, at)
             return
@@ -205,8 +208,6 @@ class Gateway:
             self._release(operation)
             if self.policies[operation.call.pool].hangs_up and backend is not None:
                 backend.engine.abandon([request])
-            else:
-                operation.zombies += 1
             self._attempt_failed(operation, TIMEOUT, now)
 
     def hang_up_on_zombies(self, engines: Iterable[Engine]) -> None:
