@@ -1,14 +1,14 @@
 """Latency and load of one model's replicas, side by side, for comparing like with like."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from detectors._evidence import without
+from fleet import identity
 from vocabulary import signals
-from vocabulary.entities import Replica
-from vocabulary.samples import Array
+from vocabulary.entities import Entity, Replica
+from vocabulary.samples import Array, Frame
 from vocabulary.scene import Scene, Watch
 
 LOOKBACK = 14_400.0
@@ -34,7 +34,9 @@ LOADS = (RUNNING, KV_USAGE, INPUT)
 class Pace:
     """Seconds between tokens of one replica, and its load, column by column."""
 
-    replica: Replica
+    entity: Entity
+    known: Replica | None
+    """The replica, while the fleet still knows it; replaced ones leave their past behind."""
     seconds: Array
     """NaN where nothing was decoded, where the replica was warming up, and where it preempted:
     recomputing is another failure's story."""
@@ -42,62 +44,56 @@ class Pace:
     """Shape (T, K)."""
 
 
-def paces(scene: Scene, members: list[Replica], warm_up: float) -> tuple[Array, list[Pace]]:
-    """Times, and the pace of every member that decoded anything; same loads for all."""
-    rows = {watch: _rows(scene, watch) for watch in WATCHES}
+def paces(scene: Scene, pool: str, model: str, warm_up: float) -> tuple[Array, list[Pace]]:
+    """Times, and the pace of every replica of *model* in *pool* that decoded anything in view.
+
+    The model is part of the question: another model in the same pool is another baseline.
+    """
+    frames = {watch: scene.frame(watch).where(pool=pool, model=model) for watch in WATCHES}
+    rows = {watch: _by_replica(frame) for watch, frame in frames.items()}
     times = scene.frame(ITL).times
     blank = np.full(len(times), np.nan)
-    used = [
-        watch
-        for watch in LOADS
-        if any(np.isfinite(rows[watch].get(_key(one), blank)).any() for one in members)
-    ]
+    names = sorted(set(rows[RUNNING]) | set(rows[ITL]))
+    used = [watch for watch in LOADS if any(np.isfinite(row).any() for row in rows[watch].values())]
     found = []
-    for one in members:
-        running = rows[RUNNING].get(_key(one), blank)
-        seconds = _seconds(rows, _key(one), running, blank)
-        seconds = np.where(rows[PREEMPTIONS].get(_key(one), blank) > 0.02, np.nan, seconds)
-        warm = [(at, at + warm_up) for at in _starts(scene, one)]
+    for name in names if used else ():
+        known = scene.replica(name)
+        entity = known.entity if known else identity.replica(name)
+        running = rows[RUNNING].get(name, blank)
+        seconds = _seconds(rows[ITL].get(name, blank), rows[TOKENS].get(name, blank), running)
+        seconds = np.where(rows[PREEMPTIONS].get(name, blank) > 0.02, np.nan, seconds)
+        warm = [(at, at + warm_up) for at in _starts(scene, entity, known, times, running)]
         seconds = without(times, seconds, warm)
-        loads = np.column_stack([rows[watch].get(_key(one), blank) for watch in used] or [blank])
-        if used and np.isfinite(seconds).any():
-            found.append(Pace(one, seconds, loads))
+        if np.isfinite(seconds).any():
+            loads = np.column_stack([rows[watch].get(name, blank) for watch in used])
+            found.append(Pace(entity, known, seconds, loads))
     return times, found
 
 
-def _seconds(
-    rows: Mapping[Watch, Mapping[tuple[str, str], Array]],
-    key: tuple[str, str],
-    running: Array,
-    blank: Array,
-) -> Array:
+def _seconds(measured: Array, tokens: Array, running: Array) -> Array:
     """Seconds between tokens; batch over token rate (Little's law) where no histogram says so."""
-    measured = rows[ITL].get(key, blank)
     if np.isfinite(measured).any():
         return measured
-    tokens = rows[TOKENS].get(key, blank)
     with np.errstate(divide="ignore", invalid="ignore"):
         derived: Array = np.where((tokens > 0.0) & (running > 0.0), running / tokens, np.nan)
     return derived
 
 
-def _key(replica: Replica) -> tuple[str, str]:
-    """Replica and model: another model in the same process is another baseline."""
-    return (replica.entity.id, replica.model)
+def _by_replica(frame: Frame) -> dict[str, Array]:
+    return {labels["replica"]: row for labels, row in frame.rows() if labels.get("replica")}
 
 
-def _rows(scene: Scene, watch: Watch) -> dict[tuple[str, str], Array]:
-    return {
-        (labels.get("replica", ""), labels.get("model", "")): row
-        for labels, row in scene.frame(watch).rows()
-    }
-
-
-def _starts(scene: Scene, replica: Replica) -> list[float]:
+def _starts(
+    scene: Scene, entity: Entity, known: Replica | None, times: Array, running: Array
+) -> list[float]:
     """When this replica began or began anew, as far as that lies in view."""
     begun = [
         change.at
         for change in scene.changes
-        if change.entity == replica.entity and change.kind in {"restart", "model"}
+        if change.entity == entity and change.kind in {"restart", "model"}
     ]
-    return [replica.first_seen, *begun]
+    if known is not None:
+        return [known.first_seen, *begun]
+    seen = np.flatnonzero(np.isfinite(running))
+    born_in_view = seen.size and seen[0] > 1
+    return [float(times[seen[0]]), *begun] if born_in_view else begun

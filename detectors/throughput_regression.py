@@ -23,6 +23,9 @@ from vocabulary.findings import Evidence, Finding
 from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
+CHANGES = frozenset({"rollout", "config", "driver", "restart", "node"})
+"""Kinds of change that can make an engine slower. Another model is another baseline instead."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slower:
@@ -77,17 +80,17 @@ class ThroughputRegression(Detector):
         groups = sorted({(one.pool, one.model) for one in scene.replicas})
         for pool, model in groups:
             members = [one for one in scene.replicas if (one.pool, one.model) == (pool, model)]
-            times, paces = _load.paces(scene, members, self.warm_up_seconds)
-            slower = list(self._slower(scene, times, paces))
+            times, paces = _load.paces(scene, pool, model, self.warm_up_seconds)
+            slower = list(self._slower(scene, times, paces, pool))
             if slower:
                 yield from self._findings(scene, pool, model, members, slower)
 
-    def _slower(self, scene: Scene, times: Array, paces: list[Pace]) -> Iterable[Slower]:
+    def _slower(self, scene: Scene, times: Array, paces: list[Pace], pool: str) -> Iterable[Slower]:
         """Replicas slower than the model fitted on the time before explains."""
-        changes = [self._change(scene, pace.replica) for pace in paces]
+        changes = [self._change(scene, pace, pool) for pace in paces]
         quiet = scene.now - self.settle_seconds
         before = [
-            (times < (change.at if change else quiet)) & ~_troubled(scene, times, pace.replica)
+            (times < (change.at if change else quiet)) & ~_troubled(scene, times, pace, pool)
             for pace, change in zip(paces, changes, strict=True)
         ]
         if not paces:
@@ -99,6 +102,8 @@ class ThroughputRegression(Detector):
             return
         pooled = model.residual(x, y)
         for pace, change, usable in zip(paces, changes, before, strict=True):
+            if pace.known is None:
+                continue
             one = self._judge(scene, times, pace, model, usable, pooled, change)
             if one is not None:
                 yield one
@@ -137,17 +142,16 @@ class ThroughputRegression(Detector):
         observed = average(pace.seconds[present])
         return Slower(pace, found, since, change, expected, observed, model.sigma)
 
-    def _change(self, scene: Scene, replica: Replica) -> Change | None:
+    def _change(self, scene: Scene, pace: Pace, pool: str) -> Change | None:
         """The newest change that concerns this replica and is old enough to be judged."""
         oldest = scene.now - _load.LOOKBACK + 1200.0
+        node = pace.known.node if pace.known else ""
         for change in reversed(scene.changes):
+            whole_pool = change.pool == pool and change.entity.kind is not EntityKind.REPLICA
+            its_node = change.entity.kind is EntityKind.NODE and change.entity.id == node
+            about = change.entity == pace.entity or whole_pool or its_node
             old_enough = oldest <= change.at <= scene.now - self.least_after
-            about = change.entity == replica.entity or (
-                change.pool == replica.pool and change.entity.kind is not EntityKind.REPLICA
-            )
-            node = change.entity.kind is EntityKind.NODE and change.entity.id == replica.node
-            kinds = {"rollout", "config", "driver", "restart", "node"}
-            if old_enough and (about or node) and change.kind in kinds:
+            if about and old_enough and change.kind in CHANGES:
                 return change
         return None
 
@@ -158,9 +162,12 @@ class ThroughputRegression(Detector):
         alone = len(slower) == 1 and len(members) > 1
         if alone and changed is None:
             (one,) = slower
-            if any(faulty_reasons(scene, gpu) for gpu in one.pace.replica.gpus):
+            if any(
+                faulty_reasons(scene, gpu)
+                for gpu in (one.pace.known.gpus if one.pace.known else ())
+            ):
                 return  # a GPU is held down for a fault: that detector tells the story
-            yield self._finding(scene, one.pace.replica.entity, pool, model, members, slower)
+            yield self._finding(scene, one.pace.entity, pool, model, members, slower)
             return
         yield self._finding(scene, identity.pool(pool), pool, model, members, slower)
 
@@ -190,25 +197,24 @@ class ThroughputRegression(Detector):
             f" for a token at equal load{why}.",
             pool=pool,
             model=model,
-            related=tuple(one.pace.replica.entity for one in slower)[:50],
+            related=tuple(one.pace.entity for one in slower)[:50],
         )
 
 
 def _evidence(scene: Scene, one: Slower) -> Evidence:
-    replica = one.pace.replica
     lower, upper = (one.expected * float(np.exp(side * 3.0 * one.sigma)) for side in (-1.0, 1.0))
     effect = one.comparison
     return say(
-        _load.ITL, replica.entity, one.since, scene.now,
+        _load.ITL, one.pace.entity, one.since, scene.now,
         f"{one.observed * 1e3:.1f} ms between tokens; this load explains {one.expected * 1e3:.1f}"
         f" ms ({np.expm1(effect.lower):+.0%} to {np.expm1(effect.upper):+.0%}, 99 %).",
         observed=one.observed, expected=one.expected, lower=lower, upper=upper,
     )  # fmt: skip
 
 
-def _troubled(scene: Scene, times: Array, replica: Replica) -> Flags:
+def _troubled(scene: Scene, times: Array, pace: Pace, pool: str) -> Flags:
     inside = np.zeros(len(times), dtype=bool)
-    for name in (str(replica.entity), f"pool/{replica.pool}", replica.pool, replica.model):
+    for name in (str(pace.entity), str(identity.pool(pool))):
         for start, end in scene.troubled.get(name, ()):
             inside |= (times >= start) & (times <= end)
     return inside

@@ -38,7 +38,7 @@ WATCHES = (
 )  # fmt: skip
 """Everything a fleet view looks at."""
 
-IDENTITY = ("pool", "model", "engine", "version", "node", "target")
+IDENTITY = ("pool", "model", "engine", "version", "node", "pod", "target")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from fleet import identity, sighting
 from fleet.changes import ChangeFeed
 from fleet.sighting import Seen, Sightings
 from fleet.states import Sight, StateRules
-from vocabulary.entities import Change, Gpu, Replica, ReplicaState
+from vocabulary.entities import Change, Entity, Gpu, Replica, ReplicaState
 from vocabulary.samples import Frame
 from vocabulary.scene import Watch
 
@@ -130,13 +130,12 @@ class FleetView:
         version = seen.identity.get("version", "")
         others = [m.identity for m in self._memories.values() if m.identity.get("pool") == pool]
         old = {one.get("version", "") for one in others} - {"", version}
-        name = identity.replica(replica_id).label
         if version and old and version not in {one.get("version") for one in others}:
             what = f"{', '.join(sorted(old))} → {version}"
             self.feed.add(Change(at, "rollout", identity.pool(pool), what, pool))
         else:
-            what = f"{name} appeared"
-            self.feed.add(Change(at, "scale", identity.replica(replica_id), what, pool))
+            entity = identity.replica(replica_id, seen.identity.get("pod", ""))
+            self.feed.add(Change(at, "scale", entity, f"{entity.label} appeared", pool))
 
     def _note_version(self, replica_id: str, memory: Memory, seen: Seen, now: float) -> None:
         pool = memory.identity.get("pool", "")
@@ -144,7 +143,7 @@ class FleetView:
             old, new = memory.identity.get(label, ""), seen.identity.get(label, "")
             if old and new and old != new:
                 what = f"{label} {old} → {new}"
-                self.feed.add(Change(now, kind, identity.replica(replica_id), what, pool))
+                self.feed.add(Change(now, kind, self._entity(replica_id), what, pool))
 
     def _note_restart(self, replica_id: str, memory: Memory, seen: Sightings) -> None:
         row = seen.row(sighting.STARTED, replica_id)
@@ -155,7 +154,7 @@ class FleetView:
         if memory.started is not None and started > memory.started + 1.0:
             memory.ever_moved = False
             pool = memory.identity.get("pool", "")
-            entity = identity.replica(replica_id)
+            entity = self._entity(replica_id)
             self.feed.add(Change(started, "restart", entity, f"{entity.label} restarted", pool))
         memory.started = started
 
@@ -206,7 +205,7 @@ class FleetView:
             pool = memory.identity.get("pool", "")
             if silent >= self.gone_seconds and not memory.left:
                 memory.left = True
-                entity = identity.replica(replica_id)
+                entity = self._entity(replica_id)
                 what = f"{entity.label} is no longer seen"
                 self.feed.add(Change(memory.last_seen, "scale", entity, what, pool))
             span = (memory.last_seen - 900.0, memory.last_seen + 900.0)
@@ -214,11 +213,15 @@ class FleetView:
             if planned or silent >= self.forget_seconds:
                 del self._memories[replica_id]
 
+    def _entity(self, replica_id: str) -> Entity:
+        """The replica by id, called by its pod's name where it has one."""
+        return identity.replica(replica_id, self._memories[replica_id].identity.get("pod", ""))
+
     def _replica(self, replica_id: str, held: Mapping[str, tuple[str, ...]]) -> Replica:
         memory = self._memories[replica_id]
         about = memory.identity
         return Replica(
-            entity=identity.replica(replica_id),
+            entity=self._entity(replica_id),
             pool=about.get("pool", ""),
             model=about.get("model", ""),
             engine=about.get("engine", ""),

@@ -241,7 +241,10 @@ TARGET_UP = Signal(
     By(
         "max",
         Last(m.TARGET_UP),
-        ("target", "verdict", "replica", "pool", "model", "engine", "vantage", "node", "version"),
+        (
+            *("target", "verdict", "replica", "pool", "model", "engine", "vantage"),
+            *("node", "pod", "version"),
+        ),
     ),
 )
 SCRAPE_DURATION = Signal(
