@@ -233,6 +233,7 @@ class FleetView:
             gpus=tuple(sorted(gpu for gpu, names in held.items() if replica_id in names)),
             first_seen=memory.first_seen,
             target=about.get("target", ""),
+            pod=about.get("pod", ""),
         )
 
 

@@ -33,12 +33,13 @@ LEDGER_FILE = "usage.sqlite"
 CONTROL_FILE = "control.sqlite"
 
 
-def open_store(settings: Settings) -> EmbeddedStore:
+def open_store(settings: Settings, clock: Clock) -> EmbeddedStore:
     """The embedded store in the data directory."""
     return EmbeddedStore(
         settings.data_dir / STORE_FOLDER,
         retention_seconds=settings.retention_days * 86400.0,
         max_bytes=int(settings.max_store_gib * 2**30),
+        now=clock.now,
     )
 
 

@@ -78,7 +78,7 @@ class Core:
 
     def info(self) -> Info:
         """How this server is doing."""
-        problems = [*self.problems, *self.pipeline.store_failures]
+        problems = [*self.problems, *self.pipeline.store_failures, *self.store.alarms]
         if self.store.degraded:
             problems.append(f"samples are kept in memory only: {self.store.degraded}")
         return Info(
@@ -164,7 +164,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         ConfigError, StoreError: With the mend.
     """
     settings = config.settings
-    store = assembly.open_store(settings)
+    store = assembly.open_store(settings, clock)
     asking: Asking = assembly.backend(settings) or store
     book = assembly.price_book(settings, demo=simulated)
     ledger = assembly.ledger_of(settings, book)

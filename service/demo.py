@@ -3,22 +3,23 @@
 import time
 from collections.abc import Callable, Sequence
 
-from simulator.doors import Doors
-from simulator.history import columns
-from simulator.reach import NodeReach
-from simulator.schedule import demo_day
-
 from service import assembly, core
 from service.agent import Agent, Hardware
 from service.clock import ManualClock, WallClock
 from service.config import Config
 from service.local import Loop, Pace
 from service.running import Life, announcing, elapsed
+from simulator.doors import Doors
+from simulator.fast import SimulatedReach, node_targets, page_targets
+from simulator.history import history
+from simulator.schedule import DEMO
 from simulator.world import World
 from vocabulary import metrics
-from vocabulary.contracts import Target
 from vocabulary.samples import Sample, Series, labels_of
 
+DAY = 86400.0
+STORY = DEMO.repeated(DEMO.length, DAY)
+"""The storyline again and again, for a demo that is left running (a simulated day)."""
 READ_SECONDS = 0.8
 """Wall seconds a simulated target has to answer: a hung one must not slow the whole demo down."""
 
@@ -36,17 +37,16 @@ def prepare(
     interval = settings.interval_seconds
     start = _floor(max(clock.now(), (newest or 0.0) + interval), interval)
     clock.move_to(start)
-    say(
-        f"A simulated cluster, {settings.demo_speed:g} times as fast as the wall; nothing here is real."
-    )
+    say(f"Demo     a simulated cluster, {settings.demo_speed:g} times as fast as the wall")
     world = World(settings.demo_seed, start)
     if newest is None and settings.demo_history_days > 0:
-        kept = _write_history(part, world, settings.demo_history_days)
+        kept = _write_history(part, world, settings.demo_history_days * DAY)
         days = f"{settings.demo_history_days:g} days"
         say(f"History  {days}, {kept:,} samples, written in {elapsed(began)}")
-    doors = Doors(world)
+    doors = Doors(world, clock)
     life.then("simulated pages", doors.close)
-    demo_day(world)
+    doors.__enter__()
+    STORY.place(world)
     last_change = [start - 1.0]
 
     def before(moment: float) -> None:
@@ -58,41 +58,43 @@ def prepare(
             part.take_changes(changes)
 
     pace = Pace(interval, clock, settings.demo_speed, simulated=True)
-    agent = _agent(config, part, world, doors)
-    return part, Loop(pace, agent, part.pipeline, before, announcing(part))
+    agent = _agent(config, part, world, doors.url)
+    loop = Loop(pace, agent, part.pipeline, before, announcing(part), lambda: world.scraping)
+    return part, loop
 
 
-def _write_history(part: core.Core, world: World, days: float) -> int:
-    past = list(columns(world, days))
-    kept = part.store.append_columns(past)
-    return kept + part.store.append_columns(part.meter.history(past))
+def _write_history(part: core.Core, world: World, span: float) -> int:
+    """The simulated past and what it cost, straight into the store."""
+    columns = [
+        (series, block.times, values)
+        for block in history(world, span=span, nightly=DEMO.batches())
+        for series, values in zip(block.series, block.values, strict=True)
+    ]
+    kept = part.store.append_columns(columns)
+    return kept + part.store.append_columns(part.meter.history(columns))
 
 
-def _agent(config: Config, part: core.Core, world: World, doors: Doors) -> Agent:
+def _agent(config: Config, part: core.Core, world: World, url: str) -> Agent:
     reach = assembly.reach_for(config.settings)
     collectors = assembly.node_collectors(config)
-    nodes = sorted({one.node for one in world.gpu_allocations()})
-
-    def targets() -> list[Target]:
-        return [Target(doors.url(door), door.labels) for door in world.targets()]
 
     def deliver(moment: float, samples: Sequence[Sample]) -> None:
         part.keep([*samples, *_allocations(world, moment)])
 
     return Agent(
-        targets=targets,
+        targets=lambda: page_targets(world, url),
         read=assembly.page_reader(config, READ_SECONDS).read,
         reach=reach,
         deliver=deliver,
         hardware=[
             Hardware(
-                f"{name} of {node}",
+                f"{name} of {dict(node.labels)['node']}",
                 collector,
-                Target(node, labels_of({"cluster": world.spec.name, "node": node})),
-                NodeReach(world, node),
+                node,
+                SimulatedReach(world, dict(node.labels)["node"]),
             )
             for name, collector in collectors.items()
-            for node in nodes
+            for node in node_targets(world)
         ],
         deadline_seconds=READ_SECONDS + 0.5,
     )

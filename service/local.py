@@ -17,7 +17,6 @@ from service.agent import Agent
 from service.pipeline import Pipeline
 from vocabulary.contracts import Clock
 from vocabulary.incidents import Incident
-from vocabulary.samples import Sample
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +59,8 @@ class Loop:
     """Called with each moment before it is read: the demo moves its world on."""
     after: Callable[[float, Sequence[Incident]], None] = lambda _moment, _changed: None
     """Called with the incidents that changed in this turn."""
+    agent_up: Callable[[], bool] = lambda: True
+    """False while the agent is cut off and reads nothing: the demo's scrape gaps."""
     stop: threading.Event = field(default_factory=threading.Event)
     failed: str = ""
     """Why the last turn failed; empty when it did not."""
@@ -80,7 +81,8 @@ class Loop:
     def turn(self, moment: float) -> list[Incident]:
         """Everything that belongs to one moment."""
         self.before(moment)
-        self.agent.round(moment)
+        if self.agent_up():
+            self.agent.round(moment)
         changed = self.pipeline.tick(moment)
         self.after(moment, changed)
         return changed
@@ -96,20 +98,3 @@ class Loop:
             except Exception as error:  # the next turn may well succeed; the status page says so
                 self.failed = f"{type(error).__name__}: {error}"
                 log.exception("a turn failed", moment=moment)
-
-
-@dataclass(slots=True)
-class Delivery:
-    """Where the samples of a round go: the store, the meter, whoever else listens."""
-
-    keep: Callable[[list[Sample]], object]
-    meter: Callable[[list[Sample]], list[Sample]]
-    listeners: tuple[Callable[[list[Sample]], object], ...] = ()
-
-    def __call__(self, at: float, samples: list[Sample]) -> None:
-        """Keep *samples* and what they cost, then tell the listeners."""
-        del at
-        everything = [*samples, *self.meter(samples)]
-        self.keep(everything)
-        for listener in self.listeners:
-            listener(everything)

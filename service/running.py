@@ -20,6 +20,7 @@ import structlog
 from service import assembly, console_process, core
 from service.agent import Agent, Hardware
 from service.api.application import create_app, receiver_of
+from service.client import TOKEN_FILE
 from service.clock import WallClock
 from service.config import Config, Settings
 from service.local import Loop, Pace
@@ -27,6 +28,7 @@ from service.network import demand_free
 from service.otlp import over_grpc
 from service.server import HttpServer
 from vocabulary.incidents import Incident, IncidentState, incident_json
+from vocabulary.samples import Sample
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +104,7 @@ def run_up(
             start_console(settings, api_url, secret, life)
         loop.start()
         life.then("loop", loop.finish)
-        say(f"API      {api_url}   token in {settings.data_dir / core.TOKEN_FILE}")
+        say(f"API      {api_url}   token in {settings.data_dir / TOKEN_FILE}")
         say("Ctrl-C stops everything.")
         life.wait()
         loop.finish()
@@ -147,8 +149,13 @@ def _local(config: Config, secret: str, life: Life) -> tuple[core.Core, Loop]:
     return part, Loop(pace, agent, part.pipeline, after=announcing(part))
 
 
-def agent_of(config: Config, keep: Callable[[Sequence[Any]], object]) -> Agent:
+def agent_of(config: Config, keep: Callable[[Sequence[Sample]], object]) -> Agent:
     """The agent of this node."""
+
+    def deliver(moment: float, samples: list[Sample]) -> None:
+        del moment
+        keep(samples)
+
     settings = config.settings
     reach = assembly.reach_for(settings)
     node = assembly.node_target(settings)
@@ -157,7 +164,7 @@ def agent_of(config: Config, keep: Callable[[Sequence[Any]], object]) -> Agent:
         targets=lambda: targets,
         read=assembly.page_reader(config).read,
         reach=reach,
-        deliver=lambda _, samples: keep(samples),
+        deliver=deliver,
         hardware=[
             Hardware(name, collector, node, reach)
             for name, collector in assembly.node_collectors(config).items()
@@ -206,7 +213,7 @@ def start_api(part: core.Core, life: Life) -> str:
 def _credentials(settings: Settings) -> Any:
     if settings.tls_cert is None or settings.tls_key is None:
         return None
-    import grpc
+    import grpc  # type: ignore[import-untyped]
 
     pair = (settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())
     return grpc.ssl_server_credentials([pair])

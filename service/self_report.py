@@ -31,4 +31,4 @@ class SelfReport:
         """Prometheus text format 0.0.4."""
         with self._lock:
             newest = list(self._newest.values())
-        return render(newest)
+        return render(newest).encode()

@@ -70,6 +70,8 @@ class Replica:
     first_seen: float = 0.0
     target: str = ""
     """URL its page is read from."""
+    pod: str = ""
+    """Name of its pod; empty outside Kubernetes."""
 
 
 @dataclass(frozen=True, slots=True)
