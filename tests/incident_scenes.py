@@ -15,7 +15,7 @@ from vocabulary import failure_modes as f
 from vocabulary.entities import Change, Entity, EntityKind, Gpu, Replica, ReplicaState
 from vocabulary.failure_modes import FailureMode, Severity
 from vocabulary.findings import Evidence, Finding
-from vocabulary.incidents import Incident
+from vocabulary.incidents import Cause, EvidenceRecord, Incident, IncidentState, NearbyChange
 from vocabulary.samples import Frame, empty_frame, labels_of
 from vocabulary.scene import Scene, Watch
 
@@ -204,3 +204,51 @@ class Story:
         found = self.incidents()
         assert len(found) == 1, [(one.id, one.title, one.state) for one in found]
         return found[0]
+
+
+def incident_about(
+    mode: FailureMode,
+    *entities: Entity,
+    pool: str = "prod/chat",
+    model: str = "model-chat",
+    **more: Any,
+) -> Incident:
+    return Incident(
+        id="inc-0123456789ab",
+        failure_mode=mode,
+        title=mode.title,
+        headline="",
+        severity=Severity.CRITICAL,
+        state=IncidentState.OPEN,
+        opened_at=NOON,
+        since=NOON - 300,
+        updated_at=NOON,
+        entity=entities[0],
+        entities=entities,
+        pool=pool,
+        model=model,
+        causes=(Cause(mode, entities[0], 0.8, "because"),),
+        **more,
+    )
+
+
+def rollout(offset: float = -240.0, kind: str = "rollout") -> NearbyChange:
+    entity = Entity(EntityKind.POOL, "prod/chat")
+    return NearbyChange(NOON - 300 + offset, kind, entity, "image vllm 0.32.0 → 0.33.0", offset)
+
+
+def spending(tenant: str, usual: bool = True) -> Incident:
+    entity = Entity(EntityKind.TENANT, tenant)
+    rates = {
+        "tenant_calls_per_second": 1.0,
+        "tenant_input_tokens_per_second": 2000.0,
+        "tenant_output_tokens_per_second": 100.0,
+    }
+    evidence = tuple(
+        EvidenceRecord(
+            f"e-{name}", name, entity, "", NOON - 300, NOON, 10.0 * rate,
+            rate if usual else None, None, None, "", "ten times the usual",
+        )
+        for name, rate in rates.items()
+    )  # fmt: skip
+    return incident_about(f.COST_SPIKE, entity, pool="", tenants=(tenant,), evidence=evidence)
