@@ -105,7 +105,7 @@ def _is_json(request: Request) -> bool:
     return media == JSON
 
 
-async def _read(request: Request, limits: Limits) -> bytes:
+async def _read(request: Request, limits: Limits) -> bytearray:
     coding = request.headers.get("content-encoding", "identity").strip().lower()
     if coding not in {"identity", "gzip", ""}:
         raise RequestRefused("media_type", f"send gzip or no encoding, not {coding[:50]!r}")

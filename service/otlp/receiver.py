@@ -1,12 +1,14 @@
 """One receiver behind both doors: bytes in, records kept, an honest answer out.
 
-An answer is given after the sinks have made what they were given durable. Decoding is one at a
-time, so that its memory is bounded by one body; sinks may wait for a disk at the same time.
+An answer is given after the sinks have made what they were given durable. One thread decodes, one
+body after the other, so that decoding never needs more memory than one body does; sinks may wait
+for a disk at the same time.
 """
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +23,7 @@ from service.otlp.logs import changes_in
 from service.otlp.metrics import Metrics
 from service.otlp.outcome import Outcome
 from service.otlp.spans import Spans
-from service.otlp.wire import decode, decode_json
+from service.otlp.wire import Buffer, decode, decode_json
 from vocabulary import metrics
 from vocabulary.contracts import Clock
 from vocabulary.entities import Change
@@ -100,22 +102,20 @@ class Receiver:
             TRACES.name: (Spans(tenants).take, sinks.usage),
             LOGS.name: (changes_in, sinks.changes),
         }
-        self._one_at_a_time = threading.Lock()
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="otlp-decoder")
+        self._counting = threading.Lock()
         self._refused: Counter[str] = Counter()
 
-    def take(self, stream: Stream, body: bytes, believed: bool, as_json: bool = False) -> Message:
+    def take(self, stream: Stream, body: Buffer, believed: bool, as_json: bool = False) -> Message:
         """Decode, keep and answer one request.
 
         Raises:
             RequestRefused: The body breaks a rule; sending it again changes nothing.
             StoreError: It could not be kept; sending it again may help.
         """
-        now = self._clock.now()
         try:
-            with self._one_at_a_time:
-                decoder = decode_json if as_json else decode
-                message = decoder(body, stream.request, self.limits)
-                records, outcome = self._ways[stream.name][0](message, believed, now)
+            reading = self._decoder.submit(self._read, stream, body, believed, as_json)
+            records, outcome = reading.result()
         except RequestRefused as refusal:
             self.count(refusal.reason)
             raise
@@ -126,18 +126,25 @@ class Receiver:
 
     def count(self, reason: str, many: int = 1) -> None:
         """Remember a refusal for the self-monitoring page."""
-        with self._one_at_a_time:
+        with self._counting:
             self._refused[reason] += many
 
     def own_samples(self) -> list[Sample]:
         """What was refused so far, by reason, as samples of our own counter."""
         now = self._clock.now()
-        with self._one_at_a_time:
+        with self._counting:
             refused = dict(self._refused)
         return [
             Sample(Series(metrics.OTLP_REFUSED.name, labels_of({"reason": reason})), many, now)
             for reason, many in sorted(refused.items())
         ]
+
+    def _read(
+        self, stream: Stream, body: Buffer, believed: bool, as_json: bool
+    ) -> tuple[Sequence[Any], Outcome]:
+        decoder = decode_json if as_json else decode
+        message = decoder(body, stream.request, self.limits)
+        return self._ways[stream.name][0](message, believed, self._clock.now())
 
     def _keep(self, stream: Stream, records: Sequence[Any]) -> None:
         if not records:

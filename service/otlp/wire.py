@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from service.otlp.limits import Limits
 from vocabulary.errors import RequestRefused
 
+Buffer = bytes | bytearray
 _GZIP = 31
 _TEXT = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
@@ -54,7 +55,7 @@ class Body:
             if self._inflate.eof:
                 piece, self._inflate = self._inflate.unused_data, None
 
-    def whole(self) -> bytes:
+    def whole(self) -> bytearray:
         """Everything, once the sender is done.
 
         Raises:
@@ -62,7 +63,7 @@ class Body:
         """
         if self._inflate is not None:
             raise RequestRefused("malformed", "the gzip stream ends too early")
-        return bytes(self._data)
+        return self._data
 
     def _check(self, size: int) -> None:
         if size > self.limits.max_body_bytes:
@@ -72,7 +73,7 @@ class Body:
             )
 
 
-def decode(body: bytes, kind: type[Message], limits: Limits) -> Message:
+def decode(body: Buffer, kind: type[Message], limits: Limits) -> Message:
     """The protobuf message in *body*.
 
     Raises:
@@ -82,13 +83,13 @@ def decode(body: bytes, kind: type[Message], limits: Limits) -> Message:
         weigh(body, kind, limits)
     message = kind()
     try:
-        message.ParseFromString(body)
+        message.ParseFromString(body)  # type: ignore[arg-type]
     except DecodeError as error:
         raise RequestRefused("malformed", f"no {kind.__name__} in protobuf: {error}") from error
     return message
 
 
-def decode_json(body: bytes, kind: type[Message], limits: Limits) -> Message:
+def decode_json(body: Buffer, kind: type[Message], limits: Limits) -> Message:
     """The message in OTLP's JSON: ids in hexadecimal, unknown keys passed over.
 
     Raises:
@@ -101,9 +102,7 @@ def decode_json(body: bytes, kind: type[Message], limits: Limits) -> Message:
     if body.count(b"{") + body.count(b"[") > limits.max_messages // 2:
         raise RequestRefused("too_many_messages", "too many objects; send smaller batches")
     try:
-        tree = json.loads(body)
-        if not isinstance(tree, dict):
-            raise ValueError("no object")
+        tree = _tree(body)
         _hexadecimal_ids(tree)
         message = kind()
         json_format.ParseDict(tree, message, ignore_unknown_fields=True)
@@ -115,7 +114,14 @@ def decode_json(body: bytes, kind: type[Message], limits: Limits) -> Message:
     return message
 
 
-def weigh(body: bytes, kind: type[Message], limits: Limits) -> None:
+def _tree(body: Buffer) -> dict[str, Any]:
+    tree = json.loads(body)
+    if not isinstance(tree, dict):
+        raise RequestRefused("malformed", "JSON, but no object")
+    return tree
+
+
+def weigh(body: Buffer, kind: type[Message], limits: Limits) -> None:
     """Count messages and repeated strings by walking the wire format, without building one.
 
     Raises:
@@ -164,7 +170,7 @@ def _shape(descriptor: Descriptor) -> dict[int, Descriptor | None]:
     }
 
 
-def _varint(body: bytes, position: int) -> tuple[int, int]:
+def _varint(body: Buffer, position: int) -> tuple[int, int]:
     value = shift = 0
     while position < len(body) and shift < 70:
         byte = body[position]
@@ -176,7 +182,7 @@ def _varint(body: bytes, position: int) -> tuple[int, int]:
     raise RequestRefused("malformed", "a number on the wire is cut or too long")
 
 
-def _skip(body: bytes, position: int, wire_type: int) -> int:
+def _skip(body: Buffer, position: int, wire_type: int) -> int:
     if wire_type == _VARINT:
         return _varint(body, position)[1]
     if wire_type == _FIXED64:
