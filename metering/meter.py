@@ -5,6 +5,7 @@ there is no gateway. The counters of every vantage are booked, so that they can 
 """
 
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
@@ -30,7 +31,7 @@ from vocabulary.samples import Sample, Series, labels_of
 
 
 class UsageMeter:
-    """Turns canonical samples into cost counters and hourly bookings.
+    """Turns canonical samples into cost counters and hourly bookings; threads may share it.
 
     Args:
         book: Prices; `accounts.book` may be replaced at any time and holds for what comes after.
@@ -50,6 +51,7 @@ class UsageMeter:
         flush_seconds: float = 60.0,
     ) -> None:
         self.accounts = Accounts(book, vantage, gpu_product)
+        self._lock = threading.RLock()
         self._ledger = ledger
         self._flush_seconds = flush_seconds
         self._flushed_at: float | None = None
@@ -65,6 +67,10 @@ class UsageMeter:
 
     def observe(self, samples: Iterable[Sample]) -> list[Sample]:
         """Follow one batch; gives the cost counters it touched, as they now stand."""
+        with self._lock:
+            return self._observe(samples)
+
+    def _observe(self, samples: Iterable[Sample]) -> list[Sample]:
         touched: dict[Series, float] = {}
         allocations = []
         counters = []
@@ -87,7 +93,9 @@ class UsageMeter:
 
     def flush(self) -> None:
         """Commit what has been counted since the last commit."""
-        if self._ledger is not None:
+        if self._ledger is None:
+            return
+        with self._lock:
             readings = {_text(key): reading for key, reading in self._tracks.readings.items()}
             self._ledger.book_counters(self.accounts.take_bookings(), readings)
 
@@ -97,6 +105,10 @@ class UsageMeter:
         Each series once, times ascending; the same growth rules hold. What is booked is exact,
         and the cost columns are the binary floats that metrics are. Commits at the end.
         """
+        with self._lock:
+            return self._history(columns)
+
+    def _history(self, columns: Sequence[Column]) -> list[Column]:
         parts: dict[Series, list[Steps]] = defaultdict(list)
         counters = [
             (meaning(series), *measured(times, values))
