@@ -75,7 +75,7 @@ def test_the_least_busy_replica_is_asked() -> None:
     first.engine.stalled = True
     run(one, (first, second), [call(0.1 * number, answer=20) for number in range(100)], 25.0)
     assert second.engine.tally.finished["stop"] > 60
-    assert first.engine.queued < 20
+    assert first.engine.queued < 30
 
 
 def test_a_dead_replica_costs_an_attempt_and_not_the_operation() -> None:
