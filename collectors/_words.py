@@ -37,6 +37,9 @@ class Word:
     """What the page's unit is multiplied with to become ours."""
     whole: Callable[[Sequence[tuple[PageLabels, float]]], float | None] | None = None
     """For values that hide in labels: one value out of all the series that come together."""
+    raw: tuple["Word", ...] = ()
+    """The nearest that plain words come to a word with *label*, for asking a backend that holds
+    the pages' own series."""
 
     @property
     def kind(self) -> Kind:

@@ -27,6 +27,11 @@ _RETRIED = frozenset({"408", "429"})
 """Refusals that are the service's fault, not the caller's: too slow, too many."""
 
 
+_TEAM = (("tenant", "team_alias"),)
+_CODES = ("200", "400", "401", "403", "404", "408", "422", "429", "500", "502", "503", "504")
+"""Status codes that LiteLLM answers with, for asking its raw series."""
+
+
 @dataclass(frozen=True, slots=True)
 class Litellm(PageCollector):
     """A LiteLLM proxy with `callbacks: ["prometheus"]`."""
@@ -69,36 +74,29 @@ class Litellm(PageCollector):
             who = tenant(page)
             return who and {**who, "status": _status(page.get("status_code", ""))}
 
-        ok, failed = (("outcome", "ok"),), (("outcome", "error"),)
-        at_finish = (("count_at", "finish"),)
+        def by_tenant(metric: Metric, name: str, **fixed: str) -> Word:
+            plain = Word(metric, (name,), take=_TEAM, fixed=tuple(fixed.items()))
+            return Word(metric, (name,), fixed=plain.fixed, label=tenant, raw=(plain,))
+
+        operations = ("litellm_proxy_total_requests_metric_total",)
         return (
-            Word(
-                m.GATEWAY_OPERATIONS, ("litellm_proxy_total_requests_metric_total",),
-                label=operation,
+            Word(m.GATEWAY_OPERATIONS, operations, label=operation, raw=_plain(operations)),
+            by_tenant(
+                m.GATEWAY_ATTEMPTS, "litellm_deployment_success_responses_total", outcome="ok"
             ),
-            Word(
-                m.GATEWAY_ATTEMPTS, ("litellm_deployment_success_responses_total",),
-                label=tenant, fixed=ok,
+            by_tenant(
+                m.GATEWAY_ATTEMPTS, "litellm_deployment_failure_responses_total", outcome="error"
             ),
-            Word(
-                m.GATEWAY_ATTEMPTS, ("litellm_deployment_failure_responses_total",),
-                label=tenant, fixed=failed,
-            ),
-            Word(m.INPUT_TOKENS, ("litellm_input_tokens_metric_total",), label=tenant),
-            Word(
-                m.INPUT_TOKENS_CACHED, ("litellm_input_cached_tokens_metric_total",), label=tenant
-            ),
-            Word(
-                m.OUTPUT_TOKENS, ("litellm_output_tokens_metric_total",),
-                label=tenant, fixed=at_finish,
-            ),
-            Word(m.GATEWAY_SPEND, ("litellm_spend_metric_total",), label=tenant),
+            by_tenant(m.INPUT_TOKENS, "litellm_input_tokens_metric_total"),
+            by_tenant(m.INPUT_TOKENS_CACHED, "litellm_input_cached_tokens_metric_total"),
+            by_tenant(m.OUTPUT_TOKENS, "litellm_output_tokens_metric_total", count_at="finish"),
+            by_tenant(m.GATEWAY_SPEND, "litellm_spend_metric_total"),
             Word(m.GATEWAY_IN_FLIGHT, ("litellm_in_flight_requests",)),
             Word(m.REQUEST_DURATION, ("litellm_request_total_latency_metric",)),
             Word(m.TIME_TO_FIRST_TOKEN, ("litellm_llm_api_time_to_first_token_metric",)),
             Word(m.TIME_PER_OUTPUT_TOKEN, ("litellm_deployment_latency_per_output_token",)),
             Word(m.QUEUE_DURATION, ("litellm_request_queue_time_seconds",)),
-        )  # fmt: skip
+        )
 
     def tenant(self, page: PageLabels) -> str:
         """Who is charged: the team, else the key's alias, else the user where that is allowed.
@@ -134,3 +132,16 @@ def _status(code: str) -> str:
     if code in _RETRIED or not code.isdecimal():
         return "error"
     return {"2": "ok", "3": "ok", "4": "refused"}.get(code[0], "error")
+
+
+def _plain(operations: tuple[str, ...]) -> tuple[Word, ...]:
+    return tuple(
+        Word(
+            m.GATEWAY_OPERATIONS,
+            operations,
+            take=_TEAM,
+            where=(("status_code", code),),
+            fixed=(("status", _status(code)),),
+        )
+        for code in _CODES
+    )
