@@ -36,7 +36,8 @@ class Silence(Remediation):
             Autonomy.ONE_CLICK,
             precondition="somebody works on it",
             met=None,
-            command=f"tidegauge incidents silence {_shell.word(incident.id)} --minutes {self.minutes}",
+            command="tidegauge incidents silence "
+            f"{_shell.word(incident.id)} --minutes {self.minutes}",
             dry_run=f"amtool alert query {matcher} lists what it would match",
             verify=f"within 1 min: amtool silence query {matcher} lists it",
             undo="amtool silence expire ID, with the id that the query shows",
