@@ -8,6 +8,7 @@ vantage is refused, because some client libraries use these names for times take
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -93,7 +94,7 @@ class Metrics:
         if metric.otel.startswith(_CLIENT) and not vantage:
             return labels_of(
                 {
-                    **_own_labels(metric, everything),
+                    **_labels_said(everything, _own_labels(metric)),
                     "model": as_text(otel.REQUEST_MODEL.read(everything)),
                     "engine": as_text(otel.PROVIDER.read(everything)),
                     "namespace": as_text(resource.get("k8s.namespace.name")),
@@ -103,8 +104,7 @@ class Metrics:
                     "tenant": self.tenants.resolve(resource, own, believed),
                 }
             )
-        identity = {one: as_text(everything.get(otel.attribute_of(one))) for one in TARGET_LABELS}
-        return labels_of({**_own_labels(metric, everything), **identity})
+        return labels_of(_labels_said(everything, _all_labels(metric)))
 
     def _merge(
         self,
@@ -227,8 +227,20 @@ def _parts(
     return number_parts(f"{metric.name}_sum", typed, point, counter=True)
 
 
-def _own_labels(metric: Metric, attributes: Mapping[str, Plain]) -> dict[str, str]:
-    found = {label: as_text(attributes.get(otel.attribute_of(label))) for label in metric.labels}
+@cache
+def _own_labels(metric: Metric) -> dict[str, str]:
+    """Attribute → label, for the labels that are this metric's own."""
+    return {otel.attribute_of(label): label for label in metric.labels}
+
+
+@cache
+def _all_labels(metric: Metric) -> dict[str, str]:
+    """The same with those that say who it is about."""
+    return {**{otel.attribute_of(one): one for one in TARGET_LABELS}, **_own_labels(metric)}
+
+
+def _labels_said(attributes: Mapping[str, Plain], labels: Mapping[str, str]) -> dict[str, str]:
+    found = {labels[key]: as_text(value) for key, value in attributes.items() if key in labels}
     if "error_type" in found:
         found["error_type"] = found["error_type"].rpartition(".")[2]
     return found
