@@ -73,6 +73,9 @@ class CostSpike(Detector):
     page_usd_per_hour: float = 50.0
     """Projected dollars an hour above the usual from which somebody is woken; set it to what an
     hour until morning may cost you."""
+    page_least_usd_per_hour: float = 10.0
+    """A tenant that adds as much as all tenants together usually spend wakes somebody too, from
+    this on: the bill doubles."""
     hold_seconds: float = 300.0
     """How long it must stay above."""
     kin_factor: float = 5.0
@@ -124,7 +127,7 @@ class CostSpike(Detector):
         since = run_start(times, bill.recent, bill.recent > edge) or scene.now
         projected = self._projected(scene.now - since, now, band.expected)
         extra = projected - band.expected
-        loud = extra >= self.page_usd_per_hour and not bill.kin
+        loud = extra >= self._page_from(scene, since) and not bill.kin
         evidence = [
             say(
                 SPEND, entity, since, scene.now, _sentence(bill, now, projected),
@@ -145,6 +148,15 @@ class CostSpike(Detector):
             model=bill.models[0] if bill.models else "",
             tenant=bill.tenant,
         )
+
+    def _page_from(self, scene: Scene, since: float) -> float:
+        """Dollars an hour above the usual that wake somebody."""
+        recent = scene.frame(SPEND)
+        before = [middle(span(recent.times, row, 0.0, since - 60.0))
+                  for row in _by_tenant(recent).values()]  # fmt: skip
+        bill = float(np.nansum(before)) if before else float("nan")
+        doubled = max(bill, self.page_least_usd_per_hour) if bill > 0.0 else np.inf
+        return min(self.page_usd_per_hour, doubled)
 
     def _projected(self, lasted: float, now: float, usual: float) -> float:
         """Where the rate settles: a window that began before the rise still averages it away."""

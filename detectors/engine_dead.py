@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors import _gateway
 from detectors._evidence import say
+from fleet import identity
 from vocabulary import failure_modes, signals
 from vocabulary.contracts import Detector
 from vocabulary.entities import EntityKind, Replica, ReplicaState
@@ -18,6 +19,7 @@ from vocabulary.scene import Scene, Watch
 
 UP = Watch(signals.TARGET_UP, 1800.0, 15.0)
 STARTED = Watch(signals.ENGINE_START, 1800.0, 15.0)
+XID = Watch(signals.GPU_XID, 1800.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,13 @@ class EngineDead(Detector):
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.ENGINE_DEAD
-    watches: ClassVar[tuple[Watch, ...]] = (UP, STARTED, *_gateway.WATCHES)
+    watches: ClassVar[tuple[Watch, ...]] = (UP, STARTED, XID, *_gateway.WATCHES)
 
     hold_seconds: float = 45.0
     """Down for this long when upstream calls fail meanwhile: three reads at 15 s."""
+    bridge_seconds: float = 180.0
+    """Up for less than this between two times down is one failure: a process that comes back and
+    dies at its first requests."""
     quiet_seconds: float = 300.0
     """Down for this long when no call fails: as long as Kubernetes' longest restart back-off."""
     planned_seconds: float = 900.0
@@ -49,13 +54,32 @@ class EngineDead(Detector):
         for replica in scene.replicas:
             starts = self._starts(scene, replica)
             looping = len(starts) >= self.restarts and scene.now - starts[-1] < 900.0
-            down = replica.state is ReplicaState.BLIND and replica.reason == "down"
-            if not looping and not down:
+            down = self._down_since(scene, replica)
+            if down is None and not looping:
                 continue
-            since = starts[0] if looping else replica.since
+            since = min(one for one in (down, *starts[:1]) if one) if looping else down or 0.0
             seen = _gateway.traffic(scene, replica.model, replica.pool)
-            if looping or self._missed(scene, replica, seen):
+            if looping or self._missed(scene, replica, since, seen):
                 yield self._finding(scene, replica, since, starts if looping else (), seen)
+
+    def _down_since(self, scene: Scene, replica: Replica) -> float | None:
+        """Start of the failure that goes on now, short recoveries bridged; None when there is none.
+
+        A replica that never answered since it was first seen is loading, and not meant here.
+        """
+        if replica.state is ReplicaState.LOADING:
+            return None
+        frame = scene.frame(UP)
+        rows = frame.where(replica=replica.entity.id)
+        refused = np.array(
+            [dict(labels).get("verdict", "down") == "down" for labels in rows.labels], dtype=bool
+        )
+        down = (rows.values[refused] == 0.0).any(axis=0) & ~(rows.values == 1.0).any(axis=0)
+        moments = frame.times[down]
+        if not moments.size or scene.now - moments[-1] > 4.0 * scene.interval:
+            return None
+        breaks = np.flatnonzero(np.diff(moments) > self.bridge_seconds)
+        return float(moments[breaks[-1] + 1] if breaks.size else moments[0])
 
     def _starts(self, scene: Scene, replica: Replica) -> tuple[float, ...]:
         """When the process started, each time it did within the lookback."""
@@ -66,11 +90,11 @@ class EngineDead(Detector):
         moved = np.flatnonzero(np.diff(values) > 1.0)
         return tuple(float(one) for one in values[moved + 1])
 
-    def _missed(self, scene: Scene, replica: Replica, seen: _gateway.Traffic) -> bool:
-        held = scene.now - replica.since
-        if self._planned(scene, replica) and held < self.planned_seconds:
+    def _missed(self, scene: Scene, replica: Replica, since: float, seen: _gateway.Traffic) -> bool:
+        held = scene.now - since
+        if self._planned(scene, replica, since) and held < self.planned_seconds:
             return False
-        if seen.trouble(scene.now, replica.since):
+        if seen.trouble(scene.now, since):
             return held >= self.hold_seconds
         if held < self.quiet_seconds:
             return False
@@ -80,15 +104,15 @@ class EngineDead(Detector):
         )
         if siblings_up:
             return True
-        still_served = seen.served(max(replica.since + 60.0, scene.now - 300.0), scene.now)
+        still_served = seen.served(max(since + 60.0, scene.now - 300.0), scene.now)
         return not still_served > 0.0
 
-    def _planned(self, scene: Scene, replica: Replica) -> bool:
+    def _planned(self, scene: Scene, replica: Replica, since: float) -> bool:
         return any(
             change.kind in {"scale", "rollout", "model", "config"}
             and change.entity.kind is EntityKind.POOL
             and change.pool == replica.pool
-            and -900.0 <= change.at - replica.since <= 60.0
+            and -900.0 <= change.at - since <= 60.0
             for change in scene.changes
         )
 
@@ -144,6 +168,12 @@ def _evidence(
             UP, replica.entity, since, scene.now, "Connections are refused since then.",
             observed=0.0, expected=1.0, lower=1.0,
         )  # fmt: skip
+    for labels, row in scene.frame(XID).rows():
+        if labels.get("gpu") in replica.gpus and np.nansum(
+            row[scene.frame(XID).times >= since - 60.0]
+        ):
+            text = f"Xid {labels.get('xid', 'unknown')} on one of its GPUs around that time."
+            yield say(XID, identity.gpu(labels["gpu"]), since, scene.now, text, observed=1.0)
     share = seen.attempt_error_share(since, scene.now)
     if share > 0.0:
         usual = seen.attempt_error_share(float(seen.times[0]), since - _gateway.STEP)

@@ -8,9 +8,10 @@ import numpy as np
 
 from detectors._evidence import average, middle, say, span
 from estimators.onset import run_start
+from fleet import identity
 from vocabulary import failure_modes, signals
 from vocabulary.contracts import Detector
-from vocabulary.entities import Replica
+from vocabulary.entities import Entity, Replica
 from vocabulary.failure_modes import FailureMode, Severity
 from vocabulary.findings import Evidence, Finding
 from vocabulary.samples import Array
@@ -33,13 +34,14 @@ class KvExhaustion(Detector):
     watches: ClassVar[tuple[Watch, ...]] = (KV_USAGE, PREEMPTIONS, TTFT)
 
     full: float = 0.95
-    """Share of KV blocks from which a cache counts as full: our judgement."""
+    """Share of KV blocks from which a cache counts as full. Its peak counts: each preemption
+    frees a long request's blocks, so that a cache that thrashes is full only for moments."""
     preemptions_per_second: float = 0.05
     """One every 20 s; published thrash is several a second."""
     hold_seconds: float = 300.0
-    """How long both must last."""
+    """How long preemptions must last."""
     share_of_time: float = 0.8
-    """Share of that time in which the cache is full: a preemption frees blocks for a moment."""
+    """Share of that time in which they must go on."""
     paging_slowdown: float = 3.0
     """First tokens this many times later than before, on half of the pool, wake somebody."""
 
@@ -50,10 +52,15 @@ class KvExhaustion(Detector):
             for replica in scene.replicas
             if (since := self._since(scene, replica)) is not None
         ]
-        for replica, since in thrashing:
-            pool = [one for one in scene.replicas if one.pool == replica.pool]
-            hit = sum(one.pool == replica.pool for one, _ in thrashing)
-            yield self._finding(scene, replica, since, wide=2 * hit >= len(pool))
+        for pool in sorted({replica.pool for replica, _ in thrashing}):
+            hit = [one for one in thrashing if one[0].pool == pool]
+            members = [one for one in scene.replicas if one.pool == pool]
+            wide = 2 * len(hit) >= len(members)
+            if wide and len(hit) > 1:
+                yield self._finding(scene, identity.pool(pool), hit, wide=True)
+            else:
+                for one in hit:
+                    yield self._finding(scene, one[0].entity, [one], wide=wide)
 
     def _since(self, scene: Scene, replica: Replica) -> float | None:
         usage, preempted = (_row(scene, watch, replica) for watch in (KV_USAGE, PREEMPTIONS))
@@ -61,46 +68,48 @@ class KvExhaustion(Detector):
             return None
         times = scene.frame(KV_USAGE).times
         begin = scene.now - self.hold_seconds
-        full = span(times, usage, begin, scene.now) >= self.full
+        newest = span(times, usage, begin, scene.now)
         thrown = span(times, preempted, begin, scene.now)
-        if not full.size or full.mean() < self.share_of_time or not np.isfinite(thrown).any():
+        if not np.isfinite(newest).any() or not np.isfinite(thrown).any():
+            return None
+        if np.nanmax(newest) < self.full:
             return None
         if np.nanmean(thrown >= self.preemptions_per_second) < self.share_of_time:
             return None
         busy = run_start(times, preempted, preempted >= self.preemptions_per_second)
         return min(busy if busy is not None else begin, begin)
 
-    def _finding(self, scene: Scene, replica: Replica, since: float, *, wide: bool) -> Finding:
-        evidence = list(self._evidence(scene, replica, since))
-        slower = self._slowdown(scene, replica, since)
-        if np.isfinite(slower):
-            evidence.append(
-                say(
-                    TTFT, replica.entity, since, scene.now,
-                    f"First tokens come {slower:.1f} times as late as before.",
-                    observed=average(_after(scene, TTFT, replica, since)),
-                    expected=average(_after(scene, TTFT, replica, since)) / slower,
-                )
-            )  # fmt: skip
+    def _finding(
+        self, scene: Scene, entity: Entity, hit: list[tuple[Replica, float]], *, wide: bool
+    ) -> Finding:
+        since = min(began for _, began in hit)
+        slower = middle(np.array([self._slowdown(scene, *one) for one in hit]))
+        evidence = [line for one in hit[:4] for line in self._evidence(scene, *one)]
+        rate = sum(average(_after(scene, PREEMPTIONS, *one)) for one in hit)
+        late = f"; first tokens come {slower:.1f} times as late" if slower > 1.0 else ""
+        who = (
+            f"{len(hit)} replicas of {entity.label} have" if len(hit) > 1 else entity.label + " has"
+        )
         loud = wide and slower >= self.paging_slowdown
         return Finding(
             failure_mode=self.failure_mode,
-            entity=replica.entity,
+            entity=entity,
             since=since,
             at=scene.now,
             severity=Severity.CRITICAL if loud else Severity.WARNING,
             confidence=0.9,
             evidence=tuple(evidence),
-            text=f"{replica.entity.label} has a full KV cache and preempts"
-            f" {evidence[1].observed or 0.0:.2f} requests a second.",
-            pool=replica.pool,
-            model=replica.model,
+            text=f"{who} a full KV cache and {rate:.2f} preemptions a second{late}.",
+            pool=hit[0][0].pool,
+            model=hit[0][0].model,
+            related=tuple(one.entity for one, _ in hit)[:50],
         )
 
     def _evidence(self, scene: Scene, replica: Replica, since: float) -> Iterable[Evidence]:
-        usage = middle(_after(scene, KV_USAGE, replica, since))
+        usage = float(np.nanmax(_after(scene, KV_USAGE, replica, since)))
         yield say(
-            KV_USAGE, replica.entity, since, scene.now, f"KV cache {usage:.0%} full since then.",
+            KV_USAGE, replica.entity, since, scene.now,
+            f"KV cache of {replica.entity.label} up to {usage:.0%} full.",
             observed=usage, upper=self.full,
         )  # fmt: skip
         rate = average(_after(scene, PREEMPTIONS, replica, since))
@@ -109,6 +118,14 @@ class KvExhaustion(Detector):
             f"{rate:.2f} preemptions a second since then.",
             observed=rate, expected=0.0, upper=self.preemptions_per_second,
         )  # fmt: skip
+        slower = self._slowdown(scene, replica, since)
+        if np.isfinite(slower):
+            late = average(_after(scene, TTFT, replica, max(since, scene.now - 300.0)))
+            yield say(
+                TTFT, replica.entity, since, scene.now,
+                f"First tokens come {slower:.1f} times as late as before.",
+                observed=late, expected=late / slower,
+            )  # fmt: skip
 
     def _slowdown(self, scene: Scene, replica: Replica, since: float) -> float:
         row = _row(scene, TTFT, replica)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from estimators.onset import run_start
+from fleet import identity
 from vocabulary import signals
+from vocabulary.entities import Gpu
 from vocabulary.samples import Array, Frame
 from vocabulary.scene import Watch
 from vocabulary.signals import Signal
@@ -30,11 +32,12 @@ STARTED = _watch(signals.ENGINE_START)
 ALLOCATION = _watch(signals.GPU_ALLOCATION)
 GPU_CLOCK = _watch(signals.GPU_SM_CLOCK)
 GPU_BUSY = _watch(signals.GPU_UTILIZATION)
+GPU_INFO = _watch(signals.GPU_INFO)
 DESIRED = _watch(signals.POOL_DESIRED)
 
 WATCHES = (
     TARGETS, RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS,
-    AWAKE, STARTED, ALLOCATION, GPU_CLOCK, GPU_BUSY, DESIRED,
+    AWAKE, STARTED, ALLOCATION, GPU_CLOCK, GPU_BUSY, GPU_INFO, DESIRED,
 )  # fmt: skip
 """Everything a fleet view looks at."""
 
@@ -89,18 +92,39 @@ def allocations(frame: Callable[[Watch], Frame]) -> dict[str, tuple[str, ...]]:
     return {gpu: tuple(sorted(replicas)) for gpu, replicas in held.items()}
 
 
-def gpus(frame: Callable[[Watch], Frame]) -> dict[str, tuple[str, float]]:
-    """GPU uuid → its node and when it was last seen."""
-    found: dict[str, tuple[str, float]] = {}
+def gpus(frame: Callable[[Watch], Frame], held: Mapping[str, tuple[str, ...]]) -> tuple[Gpu, ...]:
+    """Every GPU in view, by node and index.
+
+    Where nobody says a GPU's index, it is its place among its node's uuids.
+    """
+    nodes, last_seen = _gpu_places(frame)
+    about = {labels.get("gpu", ""): labels for labels, _ in frame(GPU_INFO).rows()}
+    counts: dict[str, int] = {}
+    found = []
+    for uuid in sorted(nodes, key=lambda one: (nodes[one], one)):
+        node = nodes[uuid]
+        place = counts[node] = counts.get(node, -1) + 1
+        told = about.get(uuid, {})
+        index = int(told["index"]) if told.get("index", "").isdecimal() else place
+        entity = identity.gpu(uuid, f"{node} GPU {index}" if node else "")
+        product = told.get("product", "")
+        found.append(Gpu(entity, node, index, product, held.get(uuid, ()), last_seen[uuid]))
+    return tuple(sorted(found, key=lambda one: (one.node, one.index, one.entity.id)))
+
+
+def _gpu_places(frame: Callable[[Watch], Frame]) -> tuple[dict[str, str], dict[str, float]]:
+    """GPU uuid → its node, and when it was last seen."""
+    nodes: dict[str, str] = {}
+    last_seen: dict[str, float] = {}
     for watch in (GPU_CLOCK, GPU_BUSY, ALLOCATION):
         shown = frame(watch)
         for labels, row in shown.rows():
             known = np.flatnonzero(np.isfinite(row))
-            if labels.get("gpu") and known.size:
-                last = float(shown.times[known[-1]])
-                node, before = found.get(labels["gpu"], ("", 0.0))
-                found[labels["gpu"]] = (labels.get("node", node), max(before, last))
-    return found
+            uuid = labels.get("gpu", "")
+            if uuid and known.size:
+                nodes[uuid] = labels.get("node", nodes.get(uuid, ""))
+                last_seen[uuid] = max(last_seen.get(uuid, 0.0), float(shown.times[known[-1]]))
+    return nodes, last_seen
 
 
 def _from_targets(frame: Frame) -> dict[str, Seen]:

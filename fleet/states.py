@@ -131,7 +131,8 @@ class StateRules:
         busy = run_start(sight.times, work, work > 0.0)
         if flat is None or busy is None or not np.isfinite(sight.heartbeat[-1]):
             return None
-        since = max(flat - self.window_seconds, busy)
+        spacing = float(sight.times[1] - sight.times[0])
+        since = max(flat - self.window_seconds + spacing, busy)
         return since if float(sight.times[-1]) - since >= self.stall_seconds else None
 
 

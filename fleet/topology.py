@@ -69,7 +69,7 @@ class FleetView:
         self._replicas = tuple(
             self._replica(replica_id, held) for replica_id in sorted(self._memories)
         )
-        self._gpus = _gpus(sighting.gpus(frame), held)
+        self._gpus = sighting.gpus(frame, held)
         self.feed.forget_before(now)
         self._settled = self._settled or bool(self._memories)
 
@@ -113,6 +113,8 @@ class FleetView:
         last = float(all_seen.times[known[-1]])
         first = float(all_seen.times[known[0]])
         memory = self._memories.get(replica_id)
+        if memory is None and now - last >= self.gone_seconds:
+            return  # it left before we came, or we let it go: its past is still in view
         if memory is None or (memory.left and last > memory.last_seen):
             appeared = Memory(first if memory is None else last, last)
             if self._settled and (memory is None or last > memory.last_seen):
@@ -130,7 +132,8 @@ class FleetView:
         version = seen.identity.get("version", "")
         others = [m.identity for m in self._memories.values() if m.identity.get("pool") == pool]
         old = {one.get("version", "") for one in others} - {"", version}
-        if version and old and version not in {one.get("version") for one in others}:
+        told = self.feed.planned(pool, at - 3600.0, at)
+        if version and old and not told and version not in {m.get("version") for m in others}:
             what = f"{', '.join(sorted(old))} → {version}"
             self.feed.add(Change(at, "rollout", identity.pool(pool), what, pool))
         else:
@@ -235,18 +238,3 @@ class FleetView:
             target=about.get("target", ""),
             pod=about.get("pod", ""),
         )
-
-
-def _gpus(
-    seen: Mapping[str, tuple[str, float]], held: Mapping[str, tuple[str, ...]]
-) -> tuple[Gpu, ...]:
-    """GPUs by node; the index counts a node's known GPUs in the order of their uuids."""
-    counts: dict[str, int] = {}
-    found = []
-    for uuid, (node, last_seen) in sorted(seen.items(), key=lambda one: (one[1][0], one[0])):
-        index = counts.get(node, 0)
-        counts[node] = index + 1
-        name = f"{node} GPU {index}" if node else ""
-        entity = identity.gpu(uuid, name)
-        found.append(Gpu(entity, node, index, "", held.get(uuid, ()), last_seen))
-    return tuple(found)

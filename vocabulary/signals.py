@@ -373,6 +373,12 @@ GPU_XID = Signal(
     "Xid events over ten minutes, by GPU and code.",
     By("sum", Increase(m.GPU_XID_EVENTS, 600.0), (*GPU, "xid")),
 )
+GPU_INFO = Signal(
+    "gpu_info",
+    "",
+    "What each GPU is.",
+    By("max", Last(m.GPU_INFO), (*GPU, "index", "product")),
+)
 GPU_ALLOCATION = Signal(
     "gpu_allocation",
     "ratio",

@@ -66,11 +66,12 @@ def test_a_sleeping_engine_is_idle() -> None:
 
 
 def test_an_unscraped_engine_is_blind_and_never_stalled() -> None:
-    world = World().replica("a").gap(NOW - 200.0, NOW + 1.0)
-    for moment in np.arange(0.0, 400.0, 15.0):
-        later = World(NOW + moment, dict(world.courses), [(NOW - 200.0, NOW + 1e6)])
-        assert state_of(later).state is not ReplicaState.STALLED
-    replica = state_of(world)
+    world = World().replica("a").gap(NOW - 200.0, NOW + 1e6)
+    view = FleetView()
+    for moment in np.arange(-300.0, 400.0, 15.0):
+        later = World(NOW + moment, dict(world.courses), world.gaps)
+        (replica,) = later.scene(view).replicas
+        assert replica.state is not ReplicaState.STALLED
     assert (replica.state, replica.reason) == (ReplicaState.BLIND, "not scraped")
 
 
