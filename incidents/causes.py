@@ -54,7 +54,7 @@ def rank(
     total = sum(score for score, _, _ in scored) + UNKNOWN
     ranked = sorted(scored, key=lambda item: (-round(item[0], 9), item[1]))[:MAX_CAUSES]
     return tuple(
-        Cause(c.failure_mode, c.entity, score / total, c.why, c.evidence_ids)
+        Cause(c.failure_mode, c.entity, round(score / total, 4), c.why, c.evidence_ids)
         for score, _, c in ranked
     )
 

@@ -89,11 +89,7 @@ class AlertInbox:
             RequestRefused: It is no webhook of version 4.
         """
         alerts = body.get("alerts")
-        if (
-            body.get("version") != "4"
-            or not isinstance(alerts, Sequence)
-            or isinstance(alerts, str)
-        ):
+        if body.get("version") != "4" or not isinstance(alerts, list):
             raise RequestRefused("webhook", 'this is no Alertmanager webhook of version "4"')
         told = [_parsed(alert) for alert in alerts[:MAX_ALERTS]]
         with self._lock:

@@ -1,0 +1,116 @@
+"""What it costs, from what was measured; what was not measured stays unknown."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import numpy as np
+from incident_scenes import NOON, Story, finding, stalled
+
+from vocabulary import failure_modes as f
+from vocabulary.entities import Gpu, Replica
+from vocabulary.failure_modes import Severity
+
+
+def four_dollars(gpu: Gpu) -> Decimal:
+    return Decimal("4.00")
+
+
+def rows(one: Replica, values: list[float]) -> list[tuple[dict[str, str], list[float]]]:
+    return [({"replica": one.entity.id, "pool": one.pool, "model": one.model}, values)]
+
+
+def test_a_stalled_replica_burns_its_gpus_and_holds_its_requests(
+    make_story: Callable[..., Story],
+) -> None:
+    story = make_story(price=four_dollars)
+    first, *_ = story.world.add_pool()
+    story.world.series["requests_running"] = rows(first, [7.0])
+    story.world.series["requests_waiting"] = rows(first, [12.0])
+    story.world.series["output_tokens_per_second"] = rows(first, [100.0] * 110 + [0.0] * 11)
+    story.tick(stalled(first, since=NOON - 600))
+    impact = story.only().impact
+    assert impact.usd_per_hour == Decimal("4.00")
+    assert impact.requests_affected == 19.0
+    assert impact.tokens_lost == 66_000.0
+    assert "median rate before the onset" in impact.basis
+    headline = story.only().headline
+    assert "19 requests hit, 66,000 tokens lost, 4.00 USD/h burning" in headline
+
+
+def test_nothing_measured_is_nothing_known(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.tick(stalled(first))
+    impact = story.only().impact
+    assert (impact.requests_affected, impact.tokens_lost) == (None, None)
+    assert (impact.usd_per_hour, impact.slo_burn) == (None, None)
+    assert impact.basis
+    assert "Impact not known." in story.only().headline
+
+
+def test_a_gap_in_the_series_is_no_lost_token_of_a_replica_that_runs(
+    make_story: Callable[..., Story],
+) -> None:
+    story = make_story(price=four_dollars)
+    first, *_ = story.world.add_pool()
+    gap = [100.0] * 110 + [50.0] * 5 + [float("nan")] * 5 + [50.0]
+    story.world.series["output_tokens_per_second"] = rows(first, gap)
+    slow = finding(f.THROUGHPUT_REGRESSION, first, since=NOON - 640, severity=Severity.WARNING)
+    story.tick(slow)
+    impact = story.only().impact
+    assert impact.tokens_lost == 6 * 50.0 * 60.0
+    assert impact.usd_per_hour == Decimal("2.00"), "half of what is paid for is not used"
+
+
+def test_a_shared_gpu_costs_each_replica_its_part(make_story: Callable[..., Story]) -> None:
+    story = make_story(price=four_dollars)
+    first, second, _ = story.world.add_pool()
+    from dataclasses import replace
+
+    story.world.replicas[1] = replace(second, gpus=first.gpus)
+    story.tick(stalled(first))
+    assert story.only().impact.usd_per_hour == Decimal("2.00")
+
+
+def test_one_unknown_price_makes_the_sum_unknown(make_story: Callable[..., Story]) -> None:
+    story = make_story(price=lambda gpu: Decimal(4) if gpu.node == "node-chat-0" else None)
+    first, second, _ = story.world.add_pool()
+    story.tick(stalled(first), stalled(second))
+    assert story.only().impact.usd_per_hour is None
+    assert "not known" in story.only().impact.basis
+
+
+def test_burn_is_the_gateways_error_share_over_the_budget(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    minutes = [0.0] * 110 + [3.0] * 11
+    story.world.series["gateway_errors_per_second"] = [({"model": "model-chat"}, minutes)]
+    story.world.series["gateway_operations_per_second"] = [({"model": "model-chat"}, [10.0] * 121)]
+    story.tick(stalled(first, since=NOON - 645))
+    impact = story.only().impact
+    assert impact.slo_burn == 30.0
+    assert impact.requests_affected == 11 * 3.0 * 60.0
+
+
+def test_a_gateway_that_calls_a_model_by_its_pool_is_understood(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.world.series["gateway_errors_per_second"] = [({"model": "prod/chat"}, [1.0] * 121)]
+    story.world.series["gateway_operations_per_second"] = [({"model": "prod/chat"}, [10.0] * 121)]
+    story.tick(stalled(first))
+    assert story.only().impact.slo_burn == 10.0
+
+
+def test_what_was_counted_does_not_become_unknown_again(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.world.series["requests_running"] = rows(first, [7.0])
+    story.tick(stalled(first))
+    story.world.series.clear()
+    story.hold(75, lambda now: stalled(first, now))
+    impact = story.only().impact
+    assert impact.requests_affected == 7.0
+    assert "as last counted" in impact.basis
+
+
+def test_sums_over_a_long_past_say_how_far_they_reach(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.world.series["requests_running"] = rows(first, list(np.full(121, 7.0)))
+    story.tick(stalled(first, since=NOON - 90_000))
+    assert "last 2 h alone" in story.only().impact.basis
