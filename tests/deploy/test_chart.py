@@ -1,0 +1,428 @@
+"""The Helm chart, rendered: valid, restricted, least privileged, true to the program it runs."""
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import helm_python
+import kubernetes_validate
+import pytest
+import typer
+import yaml
+
+from service.cli import app
+from service.config import Settings, load
+from service.rules import prometheus_rule, raw_rules, read_rules, with_thresholds
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "deploy" / "chart" / "tidegauge"
+KUBERNETES = [f"1.{minor}" for minor in range(28, 37)]
+Document = dict[str, Any]
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "everything": {
+        "commonLabels": {"team": "sre"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "image": {"repository": "example/tidegauge", "digest": "sha256:" + "a" * 64},
+        "tls": {"existingSecret": "tidegauge-tls"},
+        "server": {
+            "scrape": ["http://vllm.llm.svc:8000/metrics"],
+            "alertmanagerUrls": ["http://alertmanager:9093"],
+            "allowedHosts": ["tidegauge.example.org"],
+            "persistence": {"size": "5Gi", "storageClass": "fast"},
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "config": {"retention_days": 7, "pages_per_week": 5},
+        },
+        "agent": {
+            "readPods": True, "runtimeClassName": "nvidia",
+            "priorityClassName": "system-node-critical", "nodeSelector": {"gpu": "true"},
+        },
+        "console": {"externalUrl": "https://tidegauge.example.org"},
+        "networkPolicy": {
+            "apiFrom": [{"namespaceSelector": {"matchLabels": {"name": "edge"}}}],
+            "consoleFrom": [{"namespaceSelector": {"matchLabels": {"name": "ingress"}}}],
+            "metricsFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}],
+        },
+        "monitoring": {"scrape": "server", "operatorInstalled": True, "labels": {"release": "k"}},
+        "rules": {"enabled": True, "labels": {"release": "k"}},
+    },
+    "agents scraped": {"monitoring": {"scrape": "agents", "operatorInstalled": True}},
+    "least": {
+        "agent": {"enabled": False}, "console": {"enabled": False},
+        "networkPolicy": {"enabled": False}, "token": {"existingSecret": "mine", "key": "t"},
+        "server": {"persistence": {"existingClaim": "claim"}},
+    },
+}  # fmt: skip
+
+
+def render(values: Mapping[str, Any], name: str = "tidegauge") -> list[Document]:
+    texts = helm_python.Chart.load(str(CHART)).render(dict(values), name=name, namespace="sre")
+    return [
+        document
+        for path, text in sorted(texts.items()) if path.endswith(".yaml")
+        for document in yaml.safe_load_all(text) if document
+    ]  # fmt: skip
+
+
+RENDERED = {name: render(values) for name, values in VARIANTS.items()}
+everywhere = pytest.mark.parametrize("variant", VARIANTS)
+
+
+def of_kind(documents: list[Document], kind: str) -> list[Document]:
+    return [document for document in documents if document["kind"] == kind]
+
+
+def one(documents: list[Document], kind: str, name: str = "") -> Document:
+    (found,) = [d for d in of_kind(documents, kind) if d["metadata"]["name"].endswith(name)]
+    return found
+
+
+def pods(documents: list[Document]) -> Iterator[tuple[str, Document]]:
+    for document in documents:
+        if document["kind"] in {"StatefulSet", "Deployment", "DaemonSet"}:
+            yield document["metadata"]["name"], document["spec"]["template"]["spec"]
+
+
+# -- valid ----------------------------------------------------------------------------------------
+
+
+@everywhere
+@pytest.mark.parametrize("release", KUBERNETES)
+def test_every_object_is_valid_in_every_supported_kubernetes(variant: str, release: str) -> None:
+    for document in RENDERED[variant]:
+        if not document["apiVersion"].startswith("monitoring.coreos.com/"):
+            kubernetes_validate.validate(document, release, strict=True)
+
+
+def test_the_validation_would_find_a_misspelt_field() -> None:
+    broken = json.loads(json.dumps(one(RENDERED["defaults"], "StatefulSet")))
+    broken["spec"]["template"]["spec"]["runtimeClasName"] = "nvidia"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, KUBERNETES[-1], strict=True)
+
+
+def test_helm_finds_nothing_to_complain_of() -> None:
+    found = helm_python.lint(str(CHART))
+    assert found["errors"] == []
+    assert [m for m in found["messages"] if "icon is recommended" not in m["error"]] == []
+
+
+@everywhere
+def test_no_two_objects_have_one_name(variant: str) -> None:
+    names = [(d["kind"], d["metadata"]["name"]) for d in RENDERED[variant]]
+    assert len(set(names)) == len(names)
+
+
+@everywhere
+def test_services_policies_and_workloads_select_the_pods_they_mean(variant: str) -> None:
+    labels = [
+        d["spec"]["template"]["metadata"]["labels"]
+        for kind in ("StatefulSet", "Deployment", "DaemonSet")
+        for d in of_kind(RENDERED[variant], kind)
+    ]
+    selectors = [d["spec"]["selector"] for d in of_kind(RENDERED[variant], "Service")]
+    selectors += [
+        d["spec"]["podSelector"]["matchLabels"] for d in of_kind(RENDERED[variant], "NetworkPolicy")
+    ]
+    for selector in selectors:
+        assert sum(selector.items() <= one_pod.items() for one_pod in labels) == 1
+
+
+def test_two_releases_share_no_object() -> None:
+    first, second = (
+        {(d["kind"], d["metadata"]["name"]) for d in render({"agent": {"readPods": True}}, name)}
+        for name in ("blue", "green")
+    )
+    assert not first & second
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"agnet": {"enabled": False}},
+        {"server": {"scrape": ["vllm:8000"]}},
+        {"server": {"persistence": {"size": "lots"}}},
+        {"image": {"repository": "x", "digest": "latest"}},
+        {"monitoring": {"scrape": "both"}},
+        {"rules": {"thresholds": {"gpu": 1}}},
+        {"cluster": ""},
+    ],
+)
+def test_values_that_make_no_sense_are_refused_by_the_schema(values: dict[str, Any]) -> None:
+    with pytest.raises(helm_python.HelmError):
+        render(values)
+
+
+def test_every_value_is_described_and_in_the_schema() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    described = paths_with_a_description((CHART / "values.yaml").read_text())
+
+    def walk(values: Document, known: Document, path: str) -> None:
+        for key, value in values.items():
+            assert key in known["properties"], f"{path}{key} is not in the schema"
+            inner = known["properties"][key]
+            if isinstance(value, dict) and "properties" in inner:
+                walk(value, inner, f"{path}{key}.")
+            else:
+                assert f"{path}{key}" in described, f"{path}{key} has no comment"
+
+    walk(yaml.safe_load((CHART / "values.yaml").read_text()), schema, "")
+
+
+def paths_with_a_description(text: str) -> set[str]:
+    """Keys of a values file, dotted, whose comment above begins as helm-docs reads it."""
+    found, stack, described = set(), [], False
+    for line in text.splitlines():
+        bare = line.strip()
+        if bare.startswith("#"):
+            described = described or bare.startswith("# -- ")
+            continue
+        if key := re.match(r"( *)([A-Za-z]+):", line):
+            stack = [*stack[: len(key[1]) // 2], key[2]]
+            if described:
+                found.add(".".join(stack))
+        described = False
+    return found
+
+
+def test_a_value_without_a_comment_would_be_noticed() -> None:
+    text = "a:\n  # -- Yes.\n  # More.\n  b: 1\n  c: 2\n# no\nd: 3\n"
+    assert paths_with_a_description(text) == {"a.b"}
+
+
+# -- restricted -----------------------------------------------------------------------------------
+
+
+@everywhere
+def test_every_pod_meets_the_restricted_standard(variant: str) -> None:
+    for name, pod in pods(RENDERED[variant]):
+        context = pod["securityContext"]
+        assert context["runAsNonRoot"], name
+        assert context["runAsUser"] >= 10000
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not any(key in pod for key in ("hostNetwork", "hostPID", "hostIPC"))
+        assert not any("hostPath" in volume for volume in pod["volumes"])
+        for container in pod["containers"]:
+            inner = container["securityContext"]
+            assert inner["allowPrivilegeEscalation"] is False
+            assert inner["readOnlyRootFilesystem"] is True
+            assert inner["capabilities"] == {"drop": ["ALL"]}
+            assert "privileged" not in inner
+            assert container["resources"]["limits"]["memory"]
+
+
+@everywhere
+def test_every_writable_folder_is_a_volume(variant: str) -> None:
+    for name, pod in pods(RENDERED[variant]):
+        mounts = {m["mountPath"]: m for c in pod["containers"] for m in c["volumeMounts"]}
+        assert "/tmp" in mounts, name
+        writable = {path for path, mount in mounts.items() if not mount.get("readOnly")}
+        assert writable <= {"/tmp", "/var/lib/tidegauge"}
+
+
+@everywhere
+def test_nobody_may_write_to_the_cluster_and_few_may_read(variant: str) -> None:
+    rules = [
+        rule
+        for kind in ("Role", "ClusterRole") for role in of_kind(RENDERED[variant], kind)
+        for rule in role["rules"]
+    ]  # fmt: skip
+    wanted = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    assert rules == (wanted if variant == "everything" else [])
+
+
+@everywhere
+def test_every_role_has_an_account_and_only_a_reading_agent_gets_its_token(variant: str) -> None:
+    accounts = {d["metadata"]["name"]: d for d in of_kind(RENDERED[variant], "ServiceAccount")}
+    used = dict(pods(RENDERED[variant]))
+    assert {pod["serviceAccountName"] for pod in used.values()} == set(accounts)
+    assert len(accounts) == len(used)
+    assert not any(a["automountServiceAccountToken"] for a in accounts.values())
+    for name, pod in used.items():
+        reads = variant == "everything" and name.endswith("agent")
+        assert pod["automountServiceAccountToken"] is reads
+    bound = [s["name"] for b in of_kind(RENDERED[variant], "ClusterRoleBinding")
+             for s in b["subjects"]]  # fmt: skip
+    assert set(bound) <= {name for name in accounts if name.endswith("agent")}
+
+
+def test_only_the_server_holds_the_private_key() -> None:
+    for name, pod in pods(RENDERED["everything"]):
+        secrets = {v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
+        assert ("tidegauge-tls" in secrets) is name.endswith("server")
+
+
+def test_the_network_lets_in_those_that_have_business() -> None:
+    closed = {
+        d["metadata"]["name"]: d["spec"] for d in of_kind(RENDERED["defaults"], "NetworkPolicy")
+    }
+    assert closed["tidegauge-agent"]["ingress"] == []
+    assert closed["tidegauge-console"]["ingress"] == []
+    api, otlp = {"port": "api"}, {"port": "otlp-grpc"}
+    assert [rule["ports"] for rule in closed["tidegauge-server"]["ingress"]] == [[otlp], [api]]
+    assert all("from" in rule for rule in closed["tidegauge-server"]["ingress"])
+    reach = closed["tidegauge-console"]["egress"]
+    assert {p["port"] for rule in reach for p in rule["ports"]} == {"api", 53}
+    opened = one(RENDERED["everything"], "NetworkPolicy", "-agent")["spec"]["ingress"]
+    assert opened[0]["ports"] == [{"port": "metrics"}]
+
+
+def test_a_token_is_generated_unless_one_exists() -> None:
+    secret = one(RENDERED["defaults"], "Secret")
+    assert len(secret["data"]["token"]) >= 43
+    assert of_kind(RENDERED["least"], "Secret") == []
+    assert secret["data"] != one(render({}), "Secret")["data"]
+    for _, pod in pods(RENDERED["least"]):
+        (volume,) = [v for v in pod["volumes"] if v["name"] == "token"]
+        assert volume["secret"]["secretName"] == "mine"
+        assert volume["secret"]["items"] == [{"key": "t", "path": "token"}]
+
+
+# -- true to the program --------------------------------------------------------------------------
+
+
+def settings(variant: str, role: str) -> Settings:
+    """What the program makes of the file that the chart gives it."""
+    text = one(RENDERED[variant], "ConfigMap")["data"][f"{role}.yaml"]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "tidegauge.yaml"
+        file.write_text(text)
+        return load(file, {}).settings
+
+
+@everywhere
+@pytest.mark.parametrize("role", ["server", "agent", "console"])
+def test_the_configuration_is_one_the_program_takes(variant: str, role: str) -> None:
+    made = settings(variant, role)
+    assert made.host == "0.0.0.0"
+    assert (made.port, made.otlp_grpc_port, made.console_port, made.agent_port) == (
+        8780, 4317, 8501, 9478,
+    )  # fmt: skip
+
+
+def test_roles_meet_under_the_names_the_server_answers_to() -> None:
+    for variant, scheme in (("defaults", "http"), ("everything", "https")):
+        server, agent = settings(variant, "server"), settings(variant, "agent")
+        host = "tidegauge-server.sre.svc"
+        assert host in server.allowed_hosts
+        assert agent.otlp_endpoint == f"{scheme}://{host}:4317"
+        assert settings(variant, "console").api_url == f"{scheme}://{host}:8780"
+        assert server.allow_insecure is (scheme == "http")
+        assert server.token_file == agent.otlp_token_file == settings(variant, "console").token_file
+    assert settings("everything", "server").retention_days == 7
+
+
+def test_gpus_are_read_by_agents_and_pages_by_the_server_so_that_nothing_is_read_twice() -> None:
+    assert settings("everything", "server").gpus is False
+    assert settings("everything", "server").scrape == ("http://vllm.llm.svc:8000/metrics",)
+    assert settings("everything", "agent").gpus is True
+    assert settings("everything", "agent").scrape == ()
+
+
+@everywhere
+def test_every_command_and_flag_exists(variant: str) -> None:
+    group = typer.main.get_command(app)
+    for name, pod in pods(RENDERED[variant]):
+        for container in pod["containers"]:
+            command, *rest = container["args"]
+            known = {flag for p in group.commands[command].params for flag in p.opts}  # type: ignore[attr-defined]
+            flags = [word for word in rest if word.startswith("-")]
+            assert set(flags) <= known, name
+
+
+@everywhere
+def test_environment_variables_are_settings_and_no_foreign_ones_come_in(variant: str) -> None:
+    fields = Settings.__dataclass_fields__
+    for name, pod in pods(RENDERED[variant]):
+        assert pod["enableServiceLinks"] is False, name
+        for container in pod["containers"]:
+            for variable in container.get("env", ()):
+                key = variable["name"]
+                if key.startswith("TIDEGAUGE_"):
+                    assert key.removeprefix("TIDEGAUGE_").lower() in fields
+
+
+@everywhere
+def test_ports_are_the_ones_the_program_listens_on(variant: str) -> None:
+    defaults = Settings()
+    known = {defaults.port, defaults.otlp_grpc_port, defaults.agent_port, defaults.console_port}
+    for name, pod in pods(RENDERED[variant]):
+        names = {}
+        for container in pod["containers"]:
+            names.update({p["name"]: p["containerPort"] for p in container["ports"]})
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                if probe in container:
+                    assert container[probe]["httpGet"]["port"] in names, name
+        assert set(names.values()) <= known
+    for service in of_kind(RENDERED[variant], "Service"):
+        assert {p["port"] for p in service["spec"]["ports"]} <= known
+
+
+def test_agents_run_where_gpus_are_and_take_none() -> None:
+    (pod,) = [pod for name, pod in pods(RENDERED["everything"]) if name.endswith("agent")]
+    assert pod["runtimeClassName"] == "nvidia"
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod[
+        "tolerations"
+    ]
+    assert "nvidia.com/gpu" not in str(pod["containers"][0]["resources"])
+
+
+# -- monitoring -----------------------------------------------------------------------------------
+
+
+def test_prometheus_reads_one_of_the_two_pages_and_never_both() -> None:
+    assert len(of_kind(RENDERED["everything"], "ServiceMonitor")) == 1
+    assert of_kind(RENDERED["everything"], "PodMonitor") == []
+    assert len(of_kind(RENDERED["agents scraped"], "PodMonitor")) == 1
+    assert of_kind(RENDERED["agents scraped"], "ServiceMonitor") == []
+
+
+def test_scraped_labels_are_those_of_what_was_measured() -> None:
+    (service,) = of_kind(RENDERED["everything"], "ServiceMonitor")[0]["spec"]["endpoints"]
+    (pod,) = of_kind(RENDERED["agents scraped"], "PodMonitor")[0]["spec"]["podMetricsEndpoints"]
+    assert service["honorLabels"] is pod["honorLabels"] is True
+    assert service["relabelings"][0]["replacement"] == "tidegauge-server.sre.svc:8780"
+    assert service["authorization"]["credentials"]["name"] == "tidegauge-token"
+
+
+def test_nothing_of_the_operators_is_installed_where_there_is_no_operator() -> None:
+    values = {"monitoring": {"scrape": "server"}, "rules": {"enabled": True}}
+    foreign = [d for d in render(values) if d["apiVersion"].startswith("monitoring.")]
+    assert foreign == []
+
+
+def test_the_packaged_rules_are_the_rules() -> None:
+    packaged = {p.name: p.read_text() for p in (CHART / "files" / "rules").glob("*.yaml")}
+    assert packaged == {p.name: p.read_text() for p in (ROOT / "alert_rules").glob("*.yaml")}
+
+
+def test_the_chart_installs_what_the_command_builds() -> None:
+    made = one(RENDERED["everything"], "PrometheusRule")
+    assert made["spec"] == prometheus_rule(read_rules())["spec"]
+    assert made["metadata"]["labels"]["release"] == "k"
+    name = "threshold:gpu_utilization:ratio"
+    rules = {"enabled": True, "runbookBase": "https://wiki/r/", "thresholds": {name: 0.7}}
+    changed = one(
+        render({"monitoring": {"operatorInstalled": True}, "rules": rules}), "PrometheusRule"
+    )
+    assert changed["spec"] == raw_rules(
+        with_thresholds(read_rules(), {name: "0.7"}), "https://wiki/r"
+    )
+
+
+def test_a_threshold_that_does_not_exist_stops_the_installation() -> None:
+    rules = {"enabled": True, "thresholds": {"threshold:no:such": 1}}
+    with pytest.raises(helm_python.HelmError, match="there is no threshold:no:such"):
+        render({"monitoring": {"operatorInstalled": True}, "rules": rules})
+
+
+def test_the_notes_say_the_next_command() -> None:
+    texts = helm_python.Chart.load(str(CHART)).render({}, name="tidegauge", namespace="sre")
+    notes = next(text for path, text in texts.items() if path.endswith("NOTES.txt"))
+    assert "port-forward service/tidegauge-console 8501" in notes
+    assert "tidegauge doctor" in notes
+    assert "No model server is named yet" in notes
