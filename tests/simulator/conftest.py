@@ -42,8 +42,7 @@ class Watched:
         self.world.advance(self.world.now + seconds)
         return {
             pod.uid: {
-                name: value - self.marks[pod.uid][name]
-                for name, value in self.counts(pod).items()
+                name: value - self.marks[pod.uid][name] for name, value in self.counts(pod).items()
             }
             for pod in self.world.pods()
             if pod.uid in self.marks

@@ -11,9 +11,7 @@ def test_a_bucket_counts_what_is_at_or_below_its_bound(seen: list[tuple[float, i
     histogram = Histogram((1.0, 5.0, 50.0))
     for value, times in seen:
         histogram.observe(value, times)
-    expected = [
-        sum(times for value, times in seen if value <= bound) for bound in (1.0, 5.0, 50.0)
-    ]
+    expected = [sum(times for value, times in seen if value <= bound) for bound in (1.0, 5.0, 50.0)]
     assert histogram.cumulated() == [*expected, histogram.count]
     assert abs(histogram.total - sum(value * times for value, times in seen)) < 1e-6
 

@@ -146,7 +146,9 @@ def test_slower_steps_show_in_the_time_between_tokens(lever: str) -> None:
     for one in (normal, slow):
         feed(one, 0.5, 400.0)
         run(one, 600.0)
-    itl = [one.tally.between_tokens.total / one.tally.between_tokens.count for one in (normal, slow)]
+    itl = [
+        one.tally.between_tokens.total / one.tally.between_tokens.count for one in (normal, slow)
+    ]
     assert 1.9 < itl[1] / itl[0] < 2.4
 
 

@@ -9,9 +9,9 @@ from simulator.nvml import SimulatedNvml
 
 
 def bank() -> GpuBank:
-    places = tuple(GpuPlace(f"GPU-{index}", "n1" if index < 3 else "n2", index % 3, H100 if index < 3 else L4)
-                   for index in range(5))  # fmt: skip
-    made = GpuBank(places, np.random.default_rng(1))
+    hoppers = [GpuPlace(f"GPU-{index}", "n1", index, H100) for index in range(3)]
+    small = [GpuPlace(f"GPU-{3 + index}", "n2", index, L4) for index in range(2)]
+    made = GpuBank((*hoppers, *small), np.random.default_rng(1))
     made.holders[0] = made.holders[1] = "00ab12cd"
     made.memory_share[:2] = 0.93
     return made

@@ -1,5 +1,6 @@
 """Arrivals: the traces' bursts, the tenants' days."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_calls_come_at_the_tenants_rate(voices: int) -> None:
     )
     calls = ticked(traffic, MONDAY, 4 * HOUR)
     assert len(calls) / (4 * HOUR) == pytest.approx(float(expected), rel=0.05)
-    assert all(one.at <= two.at for one, two in zip(calls, calls[1:], strict=False))
+    assert all(one.at <= two.at for one, two in itertools.pairwise(calls))
     assert max(call.input_tokens for call in calls) <= 8000
 
 
@@ -94,9 +95,7 @@ def test_ticks_do_not_change_what_arrives() -> None:
 
 
 def test_levers_of_faults_change_rate_and_prompts() -> None:
-    traffic = open_traffic(
-        3, (Tenant("t"),), (Stream("t", "p", "conversation", 2.0),), {"p": 8000}
-    )
+    traffic = open_traffic(3, (Tenant("t"),), (Stream("t", "p", "conversation", 2.0),), {"p": 8000})
     before = ticked(traffic, MONDAY, HOUR)
     source = traffic.of("t", "p")[0]
     source.rate_factor, source.prompt_factor = 3.0, 2.0
