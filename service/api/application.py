@@ -1,5 +1,7 @@
 """The HTTP application: doors in front, routes behind, every error a problem document."""
 
+from threading import BoundedSemaphore
+
 from fastapi import FastAPI
 
 from service.api import actions, fleet, health, hooks, incidents, problems, series, spend
@@ -33,6 +35,7 @@ def create_app(wiring: Wiring, receiver: Receiver | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.wiring = wiring
+    app.state.evaluations = BoundedSemaphore(series.EVALUATIONS)
     app.state.signatures = hooks.Signatures(wiring.hook_secret)
     for part in (incidents, fleet, series, spend, actions, hooks, health):
         app.include_router(part.router)

@@ -54,7 +54,7 @@ def install(app: FastAPI) -> None:
 
 def _answer(status: int, reason: str, sentence: str, **more: object) -> Response:
     answer = Response(problem(status, reason, sentence, **more), status, media_type=PROBLEM_TYPE)
-    if status == 503:
+    if status in {429, 503}:
         answer.headers["retry-after"] = "1"
     return answer
 

@@ -2,10 +2,13 @@
 
 import difflib
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from service.api.parameters import Wired, entity, moment
 from service.api.problems import Refused
@@ -26,10 +29,15 @@ FINE_COLUMNS = 3000
 """Evaluated when no step is asked for; then thinned to half."""
 MOST_ROWS = 200
 LONGEST = 400 * 86_400.0
+EVALUATIONS = 4
+"""Series evaluated at once; a page of the console asks for six, one after the other."""
+PATIENCE_SECONDS = 5.0
+"""How long the next one waits before it is told to come again."""
 
 
 @router.get("/series", summary="One signal over time")
 def series(
+    request: Request,
     wiring: Wired,
     signal: Annotated[str, Query(description="Name of a signal.", max_length=200)],
     to: Annotated[str | None, Query(description="End; now when absent.", max_length=40)] = None,
@@ -53,7 +61,8 @@ def series(
     first, last = _span(wiring, start, to)
     every = _step(last - first, step)
     begin = math.floor(first / every) * every
-    frame = wiring.store.evaluate(wanted, begin, last, every)
+    with _slot(request):
+        frame = wiring.store.evaluate(wanted, begin, last, every)
     frame, match = _narrowed(frame, about, wiring.scene())
     kept, left_out = _strongest(frame)
     times, rows = thinned(kept.times, kept.values, MOST_POINTS)
@@ -120,6 +129,18 @@ def _extremes(part: Array) -> tuple[Array, Array]:
     least, most = part[rows, where_low], part[rows, where_high]
     falls = where_high < where_low
     return np.where(falls, most, least), np.where(falls, least, most)
+
+
+@contextmanager
+def _slot(request: Request) -> Iterator[None]:
+    """One of the few evaluations at once, so that charts cannot starve detection."""
+    slots: BoundedSemaphore = request.app.state.evaluations
+    if not slots.acquire(timeout=PATIENCE_SECONDS):
+        raise Refused("too_many", "too many charts are being drawn; come again in a moment")
+    try:
+        yield
+    finally:
+        slots.release()
 
 
 def _signal(name: str) -> Signal:

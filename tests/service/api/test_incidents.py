@@ -1,5 +1,7 @@
 """Incidents over HTTP: pages, filters, and acts that happen once under somebody's name."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -170,3 +172,11 @@ def test_a_reader_reads_and_does_not_act(world: Any) -> None:
 
 def test_no_act_by_get(client: Any) -> None:
     assert client.get(f"{WHERE}/i-0/ack").status_code == 405
+
+
+def test_what_is_not_known_leaves_as_null(client: Any, world: Any) -> None:
+    one = world.desk.incidents["i-0"]
+    evidence = replace(one.evidence[0], observed=math.nan, upper=math.inf)
+    world.desk.incidents["i-0"] = replace(one, evidence=(evidence,))
+    told = client.get(f"{WHERE}/i-0").json()["evidence"][0]
+    assert (told["observed"], told["upper"]) == (None, None)

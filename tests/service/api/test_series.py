@@ -194,3 +194,16 @@ def test_every_signal_is_listed_with_its_query(client: Any) -> None:
     found = client.get("/api/v1/signals").json()["signals"]
     assert {"requests_waiting", "tenant_usd_per_hour"} <= {one["name"] for one in found}
     assert all(one["promql"] for one in found)
+
+
+def test_charts_that_would_starve_detection_are_asked_to_come_again(
+    client: Any, waiting: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("service.api.series.PATIENCE_SECONDS", 0.01)
+    slots = client.app.state.evaluations
+    while slots.acquire(blocking=False):
+        pass
+    answer = client.get(WHERE, params={"signal": "requests_waiting"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+    slots.release()
+    assert client.get(WHERE, params={"signal": "requests_waiting"}).status_code == 200

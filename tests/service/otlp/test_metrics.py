@@ -13,6 +13,7 @@ from service.otlp.deltas import Deltas
 from service.otlp.receiver import METRICS
 from vocabulary import metrics as m
 from vocabulary import otel
+from vocabulary.errors import RequestRefused
 from vocabulary.metrics import Kind
 from vocabulary.samples import Sample, Series
 
@@ -310,3 +311,14 @@ def test_error_types_lose_their_package() -> None:
         resource=CLIENT,
     )
     assert {one.series.label("error_type") for one in kept.samples} == {"BadRequestError"}
+
+
+def test_refusals_are_counted_for_our_own_page() -> None:
+    kept = Kept()
+    receiver = kept.receiver()
+    take(counter("somebody.elses", number(1.0), number(2.0)), receiver=receiver)
+    with pytest.raises(RequestRefused):
+        receiver.take(METRICS, b"\xff", believed=True)
+    told = {one.series.label("reason"): one.value for one in receiver.own_samples()}
+    assert told == {"unknown metric": 2, "malformed": 1}
+    assert {one.series.name for one in receiver.own_samples()} == {m.OTLP_REFUSED.name}
