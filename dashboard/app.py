@@ -41,9 +41,12 @@ def show_status(api: Api) -> None:
         parts.append(f":violet-badge[simulated cluster, {speed:g}× real time]")
     st.caption(" · ".join(parts))
     if status.get("stale"):
-        st.warning("Nothing new has arrived for a while: what you see is the past.", icon="⏳")
+        st.warning(
+            "Nothing new has arrived for a while: what you see is the past.",
+            icon=":material/hourglass_empty:",
+        )
     for problem in status.get("problems", []):
-        st.warning(plain(problem), icon="⚠️")
+        st.warning(plain(problem), icon=":material/warning:")
 
 
 def page(module: ModuleType, api: Api) -> st.Page:
@@ -54,7 +57,7 @@ def page(module: ModuleType, api: Api) -> st.Page:
         try:
             module.render(api)
         except ApiError as error:
-            st.error(str(error), icon="🔌")
+            st.error(str(error), icon=":material/power_off:")
             st.button("Try again", key="retry")
 
     return st.Page(

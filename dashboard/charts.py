@@ -11,12 +11,15 @@ from dashboard.theme import CHANGE, EXPECTED, INCIDENT, OBSERVED, SERIES
 HEIGHT = 220
 
 
-def frame_of(answer: Mapping[str, Any], name: str = "series") -> pd.DataFrame:
-    """The API's series as rows of time, value and a name; gaps stay gaps."""
+def frame_of(answer: Mapping[str, Any], names: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """The API's series as rows of time, value and a name; gaps stay gaps.
+
+    *names* maps entity ids to what people call them; a series about a replica or a GPU bears that
+    name alone.
+    """
     rows = []
     for one in answer.get("series", []):
-        labels = one.get("labels", {})
-        shown = " ".join(labels[key] for key in sorted(labels)) or name
+        shown = _name(one.get("labels", {}), names or {})
         rows += [
             {"time": at, "value": value, "series": shown}
             for at, value in zip(answer["times"], one["values"], strict=True)
@@ -27,12 +30,12 @@ def frame_of(answer: Mapping[str, Any], name: str = "series") -> pd.DataFrame:
     return frame
 
 
-def short_names(frame: pd.DataFrame) -> pd.DataFrame:
-    """Names cut to their last part where that still tells series apart."""
-    tails = {name: name.rsplit("/", 1)[-1] for name in frame["series"].unique()}
-    if len(set(tails.values())) == len(tails):
-        frame = frame.assign(series=frame["series"].map(tails))
-    return frame
+def _name(labels: Mapping[str, str], names: Mapping[str, str]) -> str:
+    for kind in ("replica", "gpu"):
+        if kind in labels:
+            rest = [labels[key] for key in ("reason", "xid") if key in labels]
+            return " ".join([names.get(labels[kind], labels[kind]), *rest])
+    return " ".join(labels[key] for key in sorted(labels)) or "all"
 
 
 def evidence_chart(
@@ -75,7 +78,7 @@ def evidence_chart(
 def lines_chart(frame: pd.DataFrame, unit: str, zero: bool = True) -> alt.Chart:
     """Several series of one signal."""
     return (
-        alt.Chart(short_names(frame))
+        alt.Chart(frame)
         .mark_line(strokeWidth=2)
         .encode(
             x=alt.X("time:T", title=None, axis=alt.Axis(format="%d %b %H:%M", labelOverlap=True)),

@@ -17,6 +17,6 @@ def live(part: Callable[..., None], every: str) -> Callable[..., Any]:
         try:
             part(*arguments)
         except ApiError as error:
-            st.error(str(error), icon="🔌")
+            st.error(str(error), icon=":material/power_off:")
 
     return st.fragment(guarded, run_every=every)

@@ -18,15 +18,15 @@ TOKEN_VARIABLE = "TIDEGAUGE_TOKEN"  # noqa: S105 - the name of a variable, not a
 APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
 _PR_SET_PDEATHSIG = 1
 
-OPTIONS = {
-    "server.headless": "true",
+OPTIONS: dict[str, str | int | bool] = {
+    "global.developmentMode": False,
+    "server.headless": True,
     "server.fileWatcherType": "none",
-    "server.maxUploadSize": "1",
-    "server.enableXsrfProtection": "true",
-    "browser.gatherUsageStats": "false",
+    "server.maxUploadSize": 1,
+    "server.enableXsrfProtection": True,
+    "browser.gatherUsageStats": False,
     "client.showErrorDetails": "none",
     "client.toolbarMode": "viewer",
-    "global.developmentMode": "false",
 }
 """Streamlit's defaults show tracebacks, phone home and listen everywhere; ours do not."""
 

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from service import assembly, core
 from service.agent import Agent, Hardware
 from service.clock import ManualClock, WallClock
@@ -15,7 +17,7 @@ from simulator.history import history
 from simulator.schedule import DEMO
 from simulator.world import World
 from vocabulary import metrics
-from vocabulary.samples import Sample, Series, labels_of
+from vocabulary.samples import Array, Sample, Series, labels_of
 
 DAY = 86400.0
 STORY = DEMO.repeated(DEMO.length, DAY)
@@ -65,10 +67,13 @@ def prepare(
 
 def _write_history(part: core.Core, world: World, span: float) -> int:
     """The simulated past and what it cost, straight into the store."""
+    parts: dict[Series, list[tuple[Array, Array]]] = {}
+    for block in history(world, span=span, nightly=DEMO.batches()):
+        for series, values in zip(block.series, block.values, strict=True):
+            parts.setdefault(series, []).append((block.times, values))
     columns = [
-        (series, block.times, values)
-        for block in history(world, span=span, nightly=DEMO.batches())
-        for series, values in zip(block.series, block.values, strict=True)
+        (series, np.concatenate([t for t, _ in some]), np.concatenate([v for _, v in some]))
+        for series, some in parts.items()
     ]
     kept = part.store.append_columns(columns)
     return kept + part.store.append_columns(part.meter.history(columns))

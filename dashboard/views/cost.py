@@ -12,7 +12,7 @@ from dashboard.live import live
 from dashboard.words import UNKNOWN, figure, moment, money
 
 title = "Cost"
-icon = "💵"
+icon = ":material/payments:"
 order = 3
 path = "cost"
 
@@ -31,7 +31,7 @@ def render(api: Api) -> None:
 def _spend(api: Api, days: float) -> None:
     end = moment(api.get("/api/v1/status").get("as_of"))
     if end is None:
-        st.info("Nothing has been measured yet.", icon="🧭")
+        st.info("Nothing has been measured yet.", icon=":material/explore:")
         return
     window = {"from": (end - timedelta(days=days)).isoformat(), "to": end.isoformat()}
     st.subheader("Dollars an hour, by tenant")
@@ -67,7 +67,7 @@ def _totals(api: Api, window: dict[str, str]) -> None:
             "cached": figure(row.get("cached_input_tokens")),
             "output tokens": figure(row.get("output_tokens")),
             "operations": figure(row.get("operations")),
-            "cost": money(row.get("cost")),
+            "cost": money(row.get("usd")),
             "unpriced tokens": figure(row.get("unpriced_tokens")),
             "price": row.get("price_source") or UNKNOWN,
         }

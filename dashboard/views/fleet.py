@@ -12,7 +12,7 @@ from dashboard.live import live
 from dashboard.words import STATE_MARKS, UNKNOWN, age, moment
 
 title = "Fleet"
-icon = "🖥️"
+icon = ":material/dns:"
 order = 2
 path = "fleet"
 
@@ -48,7 +48,7 @@ def _replicas(api: Api) -> None:
     status = api.get("/api/v1/status")
     replicas: list[dict[str, Any]] = api.get("/api/v1/replicas")["replicas"]
     if not replicas:
-        st.info("No replica has been seen yet.", icon="🧭")
+        st.info("No replica has been seen yet.", icon=":material/explore:")
         return
     counts = {state: sum(one["state"] == state for one in replicas) for state in STATE_MARKS}
     cells = st.columns(6)
@@ -91,9 +91,15 @@ def _charts(api: Api, hours: float) -> None:
             _line(api, signal, window)
 
 
+def _names(api: Api) -> dict[str, str]:
+    """What people call each replica and GPU, by id."""
+    known = [*api.get("/api/v1/replicas")["replicas"], *api.get("/api/v1/gpus")["gpus"]]
+    return {one["entity"]["id"]: one["entity"]["name"] for one in known}
+
+
 def _line(api: Api, signal: str, window: dict[str, str]) -> None:
     answer = api.get("/api/v1/series", signal=signal, **window)
-    frame = frame_of(answer)
+    frame = frame_of(answer, _names(api))
     if frame["value"].notna().sum() == 0:
         st.caption("No data in this range: that is not the same as zero.")
         return
@@ -105,18 +111,16 @@ def _gpus(api: Api) -> None:
     gpus: list[dict[str, Any]] = api.get("/api/v1/gpus")["gpus"]
     if not gpus:
         st.info(
-            "No GPU is seen. `tidegauge doctor` says why.", icon="🧭",
+            "No GPU is seen. `tidegauge doctor` says why.", icon=":material/explore:",
         )  # fmt: skip
         return
+    names = _names(api)
     rows = [
         {
             "GPU": one["entity"]["name"],
             "node": one["node"],
-            "kind": one["model"],
-            "used by": ", ".join(
-                r.rsplit("/", 2)[-2] if r.count("/") > 1 else r for r in one["replicas"]
-            )
-            or "nobody we know",
+            "kind": one["model"] or UNKNOWN,
+            "used by": ", ".join(names.get(r, r) for r in one["replicas"]) or "nobody we know",
         }
         for one in gpus
     ]

@@ -25,7 +25,7 @@ from dashboard.words import (
 )
 
 title = "Incident"
-icon = "🔍"
+icon = ":material/troubleshoot:"
 order = 1
 path = "incident"
 
@@ -44,11 +44,17 @@ def render(api: Api) -> None:
     try:
         one = api.get(f"/api/v1/incidents/{wanted}")
     except ApiError as error:
-        st.error(f"{plain(wanted)}: {plain(error)}", icon="🔌")
-        st.page_link(st.session_state["pages"]["incidents"], label="Back to the list", icon="🚨")
+        st.error(f"{plain(wanted)}: {plain(error)}", icon=":material/power_off:")
+        st.page_link(
+            st.session_state["pages"]["incidents"],
+            label="Back to the list",
+            icon=":material/notification_important:",
+        )
         return
     if one["merged_into"]:
-        st.info(f"This incident was merged into {plain(one['merged_into'])}.", icon="🔀")
+        st.info(
+            f"This incident was merged into {plain(one['merged_into'])}.", icon=":material/merge:"
+        )
     status = api.get("/api/v1/status")
     _head(one, status.get("as_of"))
     _acts(api, one)
@@ -67,7 +73,7 @@ def _choose(api: Api) -> None:
     st.title("Incident")
     newest = api.get("/api/v1/incidents", limit=1)["incidents"]
     if not newest:
-        st.info("There are no incidents yet.", icon="🌊")
+        st.info("There are no incidents yet.", icon=":material/water:")
         return
     st.write("Choose one in the list, or open the newest.")
     if st.button("Open the newest", type="primary"):
@@ -140,7 +146,7 @@ def _act(api: Api, url: str, body: dict[str, Any]) -> None:
     try:
         api.post(url, {"who": "console", **body})
     except ApiError as error:
-        st.toast(plain(error), icon="🔌")
+        st.toast(plain(error), icon=":material/power_off:")
         return
     st.rerun()
 

@@ -10,7 +10,7 @@ from dashboard.live import live
 from dashboard.words import SEVERITY_MARKS, STATE_MARKS, UNKNOWN, age, figure, money, said
 
 title = "Incidents"
-icon = "🚨"
+icon = ":material/notification_important:"
 order = 0
 path = "incidents"
 
@@ -111,16 +111,19 @@ def _table(found: list[dict[str, Any]], as_of: str | None) -> pd.DataFrame:
 
 def _empty(states: str, filtered: bool, status: dict[str, Any]) -> None:
     if filtered:
-        st.info("No incident matches these filters.", icon="🔎")
+        st.info("No incident matches these filters.", icon=":material/search:")
     elif not status.get("sources"):
         st.info(
             "Nothing is watched yet. Name a page with `tidegauge up --scrape URL`, or try the demo "
-            "with `tidegauge up --demo`.", icon="🧭",
+            "with `tidegauge up --demo`.", icon=":material/explore:",
         )  # fmt: skip
     elif status.get("sources_answering"):
         st.success(
             f"No {states if states != 'all' else ''} incidents, with "
-            f"{status['sources_answering']} of {status['sources']} sources answering.", icon="🌊",
+            f"{status['sources_answering']} of {status['sources']} sources answering.", icon=":material/water:",
         )  # fmt: skip
     else:
-        st.warning("No incidents are known, but no source answers: this is not green.", icon="❔")
+        st.warning(
+            "No incidents are known, but no source answers: this is not green.",
+            icon=":material/help:",
+        )
