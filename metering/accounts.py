@@ -1,6 +1,5 @@
 """Accounts: growth goes in, exact money comes out, by whom it is charged to and by the hour."""
 
-from collections.abc import Callable
 from decimal import Decimal
 
 from metering.gpu_time import gpu_cost
@@ -20,14 +19,14 @@ class Accounts:
     Args:
         book: Prices of what comes from now on.
         vantage: The one that is charged; empty charges the gateway once one was seen, else engines.
-        gpu_product: The product name of a GPU by its id; empty when not known.
     """
 
-    def __init__(self, book: PriceBook, vantage: str, gpu_product: Callable[[str], str]) -> None:
+    def __init__(self, book: PriceBook, vantage: str) -> None:
         self.book = book
         self.gateway_seen = False
         self._vantage = vantage
-        self._gpu_product = gpu_product
+        self.products: dict[str, str] = {}
+        """Product name by GPU id, as GPUs tell it themselves."""
         self._totals: dict[Series, Decimal] = {}
         self._shown: dict[Series, float] = {}
         self._pending: dict[_Key, Decimal] = {}
@@ -62,7 +61,7 @@ class Accounts:
 
     def gpu_price(self, gpu: str) -> GpuPrice | Unpriced:
         """The price of one hour of the GPU with this id."""
-        return self.book.gpu_price(self._gpu_product(gpu))
+        return self.book.gpu_price(self.products.get(gpu, ""))
 
     def show(self, series: Series, at: float) -> Sample:
         """A cost counter as it now stands: a float for the metric alone, and never falling.

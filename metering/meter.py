@@ -7,7 +7,7 @@ there is no gateway. The counters of every vantage are booked, so that they can 
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -37,7 +37,6 @@ class UsageMeter:
         book: Prices; `accounts.book` may be replaced at any time and holds for what comes after.
         ledger: Where growth is booked; None keeps no record.
         vantage: Which one is charged; empty charges the gateway once one is seen, else engines.
-        gpu_product: The product name of a GPU by its id, for its price; empty when not known.
         flush_seconds: Event time between two commits of the bookings.
     """
 
@@ -47,10 +46,9 @@ class UsageMeter:
         ledger: Ledger | None = None,
         *,
         vantage: str = "",
-        gpu_product: Callable[[str], str] = lambda _: "",
         flush_seconds: float = 60.0,
     ) -> None:
-        self.accounts = Accounts(book, vantage, gpu_product)
+        self.accounts = Accounts(book, vantage)
         self._lock = threading.RLock()
         self._ledger = ledger
         self._flush_seconds = flush_seconds
@@ -79,6 +77,8 @@ class UsageMeter:
                 counters.append((meaning(sample.series), sample))
             elif sample.series.name == m.GPU_ALLOCATION.name:
                 allocations.append(sample)
+            elif sample.series.name == m.GPU_INFO.name:
+                self._learn(sample.series)
         self.accounts.gateway_seen |= any(what.vantage == "gateway" for what, _ in counters)
         for what, (_, value, at) in counters:
             moved = self.accounts.tokens(what, counted(self._tracks.growth(what, value, at)), at)
@@ -110,6 +110,9 @@ class UsageMeter:
 
     def _history(self, columns: Sequence[Column]) -> list[Column]:
         parts: dict[Series, list[Steps]] = defaultdict(list)
+        for series, _, _ in columns:
+            if series.name == m.GPU_INFO.name:
+                self._learn(series)
         counters = [
             (meaning(series), *measured(times, values))
             for series, times, values in columns
@@ -172,6 +175,9 @@ class UsageMeter:
         price = self.accounts.gpu_price(gpu)
         if moved is not None and not isinstance(price, Unpriced):
             parts[moved].append((held[0], held[1] * (float(price.usd_per_hour) / 3600.0)))
+
+    def _learn(self, series: Series) -> None:
+        self.accounts.products[series.label("gpu")] = series.label("product")
 
     def _flush_when_due(self, moments: Sequence[float]) -> None:
         if not moments:

@@ -111,7 +111,7 @@ def allocation(at: float, pool: str = "chat", replica: str = "r1", value: float 
 
 
 def test_gpu_time_is_what_was_seen_and_shared_gpus_are_shared() -> None:
-    meter = UsageMeter(BOOK, gpu_product=lambda _: "NVIDIA H100 80GB HBM3")
+    meter = UsageMeter(BOOK)
     meter.observe([allocation(0)])
     assert usd(meter.observe([allocation(60)]), "gpu_time") == [pytest.approx(6.88 / 60, rel=1e-9)]
     alone = usd(
@@ -120,6 +120,13 @@ def test_gpu_time_is_what_was_seen_and_shared_gpus_are_shared() -> None:
     assert alone[0] == pytest.approx(6.88 / 60 * 1.5, rel=1e-9)
     assert usd(meter.observe([allocation(7200)]), "gpu_time") == [alone[0]]
     assert meter.observe([allocation(7260, value=float("nan"))]) == []
+
+
+def test_gpu_time_is_priced_by_what_the_gpu_says_it_is() -> None:
+    meter = UsageMeter(BOOK)
+    info = Series(m.GPU_INFO.name, labels_of({"gpu": "GPU-1", "product": "NVIDIA L4"}))
+    meter.observe([allocation(0), Sample(info, 1.0, T0)])
+    assert usd(meter.observe([allocation(60)]), "gpu_time") == [pytest.approx(1.6688 / 60)]
 
 
 def test_bookings_survive_a_restart_without_loss_or_double_count(tmp_path: Path) -> None:
