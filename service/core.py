@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,8 @@ class Core:
     secret: str
     budgets: Sequence[Budget] = ()
     simulated: bool = False
-    problems: list[str] = field(default_factory=list)
+    trouble: Callable[[], str] = lambda: ""
+    """What is wrong with the loop now; empty when nothing is."""
     _snapshot_at: float = 0.0
 
     def keep(self, samples: Sequence[Sample]) -> int:
@@ -78,7 +79,9 @@ class Core:
 
     def info(self) -> Info:
         """How this server is doing."""
-        problems = [*self.problems, *self.pipeline.store_failures, *self.store.alarms]
+        problems = [*self.pipeline.store_failures, *self.store.alarms]
+        if self.trouble():
+            problems.append(f"the last turn of the loop failed: {self.trouble()}")
         if self.store.degraded:
             problems.append(f"samples are kept in memory only: {self.store.degraded}")
         return Info(
@@ -173,7 +176,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
     remembered = records.snapshot(FLEET_SNAPSHOT)
     if remembered is not None:
         fleet.restore(remembered[0])
-    alertmanager = assembly.alertmanager_of(settings, records, clock, live=not simulated)
+    alertmanager = assembly.alertmanager_of(config, records, clock, live=not simulated)
     desk = assembly.desk_of(config, records, book, clock, alertmanager.receivers)
     inbox = AlertInbox(records)
     report = SelfReport()

@@ -61,6 +61,8 @@ class Loop:
     """Called with the incidents that changed in this turn."""
     agent_up: Callable[[], bool] = lambda: True
     """False while the agent is cut off and reads nothing: the demo's scrape gaps."""
+    lag: float = 0.0
+    """Seconds the judged moment lies behind the one that is read: for samples under way."""
     stop: threading.Event = field(default_factory=threading.Event)
     failed: str = ""
     """Why the last turn failed; empty when it did not."""
@@ -83,7 +85,7 @@ class Loop:
         self.before(moment)
         if self.agent_up():
             self.agent.round(moment)
-        changed = self.pipeline.tick(moment)
+        changed = self.pipeline.tick(moment - self.lag)
         self.after(moment, changed)
         return changed
 

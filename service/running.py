@@ -99,6 +99,7 @@ def run_up(
             part, loop = simulated.prepare(config, secret, life, say)
         else:
             part, loop = _local(config, secret, life)
+        part.trouble = lambda: loop.failed
         api_url = start_api(part, life)
         if console:
             start_console(settings, api_url, secret, life)
@@ -120,6 +121,9 @@ def run_server(config: Config, for_seconds: float | None) -> None:
     secret = core.secret_of(settings, leave_behind=False)
     with living(for_seconds) as life:
         part, loop = _local(config, secret, life)
+        loop.lag = settings.interval_seconds  # agents report once an interval, over the network
+        loop.agent.hardware = ()  # the nodes' own agents read their GPUs
+        part.trouble = lambda: loop.failed
         api_url = start_api(part, life)
         loop.start()
         life.then("loop", loop.finish)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from service.cli import (
+    bench,
     console,
     detect,
     incidents,
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (up, node, console, detect, inspect):
+for module in (up, node, console, detect, bench, inspect):
     module.register(app)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(usage.app, name="usage")
