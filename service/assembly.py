@@ -10,7 +10,7 @@ import detectors
 import remediations
 from collectors._exposition import Limits, parse
 from collectors._reading import PageCollector, PageReader, recognise
-from incidents.alertmanager import Alertmanager
+from incidents.alertmanager import Alertmanager, AlertmanagerSettings
 from incidents.desk import IncidentDesk
 from incidents.settings import DeskSettings
 from metering.budgets import Budget, budgets_of
@@ -66,10 +66,14 @@ def budgets(settings: Settings) -> tuple[Budget, ...]:
 
 
 def alertmanager_of(
-    settings: Settings, records: IncidentRecords, clock: Clock, *, live: bool
+    config: Config, records: IncidentRecords, clock: Clock, *, live: bool
 ) -> Alertmanager:
     """The Alertmanagers to tell; none under a simulated clock."""
-    return Alertmanager(settings.alertmanager_urls, records, clock, live=live)
+    peers, how = (
+        config.settings.alertmanager_urls,
+        config.part("alertmanager", AlertmanagerSettings),
+    )
+    return Alertmanager(peers, records, clock, live=live, settings=how)
 
 
 def desk_of(
@@ -94,7 +98,7 @@ def desk_of(
         price=price,
         base_url=settings.external_url or console,
         receivers=receivers,
-        settings=DeskSettings(max_pages_per_week=settings.pages_per_week),
+        settings=config.part("incidents", DeskSettings, max_pages_per_week=settings.pages_per_week),
     )
 
 

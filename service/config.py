@@ -22,6 +22,8 @@ ENV_PREFIX = "TIDEGAUGE_"
 CONFIG_VARIABLE = "TIDEGAUGE_CONFIG"
 """Names the configuration file where no --config is given."""
 PLUGIN_SECTIONS = ("collectors", "detectors", "remediations")
+PART_SECTIONS = ("incidents", "alertmanager")
+"""Sections that hold the fields of one settings class: `incidents: {quiet_seconds: 600}`."""
 Plugin = TypeVar("Plugin")
 
 
@@ -113,6 +115,8 @@ class Config:
     sources: Mapping[str, str]
     plugins: Mapping[str, Mapping[str, Mapping[str, Any]]]
     """section → plugin → field → value, not yet checked against the plugin."""
+    parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """section → field → value, not yet checked against the settings class."""
 
     def values(self) -> Iterator[Value]:
         """Every setting in the order of the class, then what plugin sections set."""
@@ -129,6 +133,10 @@ class Config:
                 for name, value in fields.items():
                     key = f"{section}.{plugin}.{name}"
                     yield Value(key, value, self.sources.get(key, "file"), "Setting of a plugin.")
+        for section, fields in self.parts.items():
+            for name, value in fields.items():
+                key = f"{section}.{name}"
+                yield Value(key, value, self.sources.get(key, "file"), "Setting of a room.")
 
     def build(self, section: str, classes: Mapping[str, type[Plugin]]) -> dict[str, Plugin]:
         """Each discovered plugin with the settings its section gives it.
@@ -143,8 +151,17 @@ class Config:
                     f"{section}.{name}: there is no such plugin{_near(name, classes)}"
                 )
         return {
-            name: _build(section, name, cls, wanted.get(name, {})) for name, cls in classes.items()
+            name: _build(f"{section}.{name}", cls, wanted.get(name, {}))
+            for name, cls in classes.items()
         }
+
+    def part(self, section: str, cls: type[Plugin], **given: Any) -> Plugin:
+        """The settings class of one room as its section sets it; *given* has a key elsewhere.
+
+        Raises:
+            ConfigError: The section names a field that does not exist.
+        """
+        return _build(section, cls, self.parts.get(section, {}), given)
 
 
 def load(
@@ -168,7 +185,8 @@ def load(
     for key, value in (flags or {}).items():
         if value is not None:
             gathered.place(key, value, "flag --" + key.replace("_", "-"))
-    return Config(_check(Settings(**gathered.values)), gathered.sources, gathered.plugins)
+    settings = _check(Settings(**gathered.values))
+    return Config(settings, gathered.sources, gathered.plugins, gathered.parts)
 
 
 def _read_file(file: Path | None) -> dict[str, Any]:
@@ -194,15 +212,19 @@ class _Gathered:
         self.values: dict[str, Any] = {}
         self.sources: dict[str, str] = {}
         self.plugins: dict[str, dict[str, dict[str, Any]]] = {}
+        self.parts: dict[str, dict[str, Any]] = {}
 
     def place(self, key: str, value: Any, origin: str) -> None:
         """Take one top-level key, or refuse it by name."""
         if key in PLUGIN_SECTIONS:
             self._place_plugins(key, value, origin)
             return
+        if key in PART_SECTIONS:
+            self._place_part(key, value, origin)
+            return
         known = {item.name for item in dataclasses.fields(Settings)}
         if key not in known:
-            near = _near(key, known | set(PLUGIN_SECTIONS))
+            near = _near(key, known | {*PLUGIN_SECTIONS, *PART_SECTIONS})
             raise ConfigError(f"{origin}: unknown key `{key}`{near}")
         self.values[key] = _convert(key, value, origin)
         self.sources[key] = origin
@@ -218,6 +240,14 @@ class _Gathered:
             self.plugins.setdefault(section, {}).setdefault(str(plugin), {}).update(fields)
             for name in fields:
                 self.sources[f"{section}.{plugin}.{name}"] = origin
+
+    def _place_part(self, section: str, value: Any, origin: str) -> None:
+        if not isinstance(value, dict):
+            raise ConfigError(
+                f"{origin}: {section} must hold settings, for example `{section}: {{…}}`"
+            )
+        self.parts.setdefault(section, {}).update(value)
+        self.sources.update({f"{section}.{name}": origin for name in value})
 
 
 def _convert(key: str, value: Any, origin: str) -> Any:
@@ -277,15 +307,32 @@ def _check(settings: Settings) -> Settings:
     return settings
 
 
-def _build(section: str, name: str, cls: type[Plugin], fields: Mapping[str, Any]) -> Plugin:
-    known = {item.name for item in dataclasses.fields(typing.cast("Any", cls)) if item.init}
+def _build(
+    where: str, cls: type[Plugin], fields: Mapping[str, Any], given: Mapping[str, Any] | None = None
+) -> Plugin:
+    given = given or {}
+    names = {item.name for item in dataclasses.fields(typing.cast("Any", cls)) if item.init}
+    known = names - given.keys()
     for key in fields:
         if key not in known:
-            raise ConfigError(f"{section}.{name}: unknown key `{key}`{_near(key, known)}")
+            raise ConfigError(f"{where}: unknown key `{key}`{_near(key, known)}")
     try:
-        return cls(**fields)
+        return cls(**given, **_typed(cls, fields))
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{section}.{name}: {error}") from error
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _typed(cls: type, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of plain types as the class declares them; others are the class's own to check."""
+    hints = typing.get_type_hints(cls)
+    typed = {}
+    for name, value in fields.items():
+        try:
+            plain = hints[name] in {bool, int, float, str}
+            typed[name] = _as(hints[name], value) if plain else value
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} must be {hints[name].__name__}, and is {value!r}") from error
+    return typed
 
 
 def _near(word: str, known: typing.Iterable[str]) -> str:

@@ -110,3 +110,37 @@ def test_a_missing_file_and_a_missing_token_file_are_named(tmp_path: Path) -> No
 def test_the_token_comes_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret\n")
     assert token_of(load(None, {}, {"token_file": tmp_path / "token"}).settings) == "s3cret"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    quiet_seconds: float = 600.0
+    pages: int = 14
+
+
+def test_a_section_sets_the_fields_of_a_rooms_settings_class(tmp_path: Path) -> None:
+    file = tmp_path / "tidegauge.yaml"
+    file.write_text("incidents: {quiet_seconds: 60}\n")
+    config = load(file, {"TIDEGAUGE_ALERTMANAGER__QUIET_SECONDS": "5"})
+    assert config.part("incidents", Part, pages=3) == Part(60.0, 3)
+    assert config.part("alertmanager", Part) == Part(5.0)
+    sources = {value.key: value.source for value in config.values()}
+    assert sources["incidents.quiet_seconds"] == str(file)
+    origin = "environment TIDEGAUGE_ALERTMANAGER__QUIET_SECONDS"
+    assert sources["alertmanager.quiet_seconds"] == origin
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("incidents: {quite_seconds: 60}", "unknown key `quite_seconds`; did you mean `quiet_sec"),
+        ("incidents: {pages: 60}", "unknown key `pages`"),
+        ("incidents: {quiet_seconds: soon}", "quiet_seconds must be float, and is 'soon'"),
+        ("incidents: 60", "incidents must hold settings"),
+    ],
+)
+def test_a_mistake_in_a_rooms_section_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "tidegauge.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=complaint):
+        load(file, {}).part("incidents", Part, pages=3)
