@@ -17,6 +17,8 @@ from vocabulary.errors import ConfigError
 
 RULES = Path(__file__).resolve().parent.parent / "alert_rules"
 RUNBOOKS = "docs/runbooks"
+PACKAGED = "deploy/chart/tidegauge/files/rules"
+"""The chart's copy: Helm reads nothing outside of a chart."""
 HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation")
 SEVERITIES = ("critical", "warning", "info", "none")
 COMPONENTS = ("serving", "gpu", "cost", "telemetry")
@@ -133,6 +135,14 @@ def prometheus_rule(
 def runbooks(files: Sequence[RuleFile]) -> dict[str, str]:
     """Markdown pages by file name, one for each alert."""
     return {f"{file.alert}.md": _page(file) for file in files if file.alerts}
+
+
+def derived(root: Path) -> dict[Path, str]:
+    """Committed files of the checkout at *root* that are made out of its rules."""
+    folder = root / "alert_rules"
+    pages = {root / RUNBOOKS / name: text for name, text in runbooks(read_rules(folder)).items()}
+    copies = {root / PACKAGED / path.name: path.read_text() for path in folder.glob("*.yaml")}
+    return pages | copies
 
 
 def as_yaml(document: Mapping[str, Any]) -> str:

@@ -9,10 +9,13 @@ import pytest
 import yaml
 
 from service.rules import (
+    PACKAGED,
     RULES,
+    RUNBOOKS,
     RuleFile,
     as_yaml,
     check,
+    derived,
     prometheus_rule,
     raw_rules,
     read_rules,
@@ -30,9 +33,10 @@ def test_the_rules_keep_every_convention() -> None:
     assert check(FILES) == []
 
 
-def test_the_committed_runbooks_are_what_the_rules_say() -> None:
-    folder = ROOT / "docs" / "runbooks"
-    assert {path.name: path.read_text() for path in folder.glob("*.md")} == runbooks(FILES)
+def test_runbooks_and_the_charts_copy_are_what_the_rules_say() -> None:
+    folders = (ROOT / RUNBOOKS, ROOT / PACKAGED)
+    committed = {path: path.read_text() for folder in folders for path in folder.iterdir()}
+    assert committed == derived(ROOT)
 
 
 def test_every_alert_has_unit_tests_beside_it() -> None:

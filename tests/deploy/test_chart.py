@@ -395,11 +395,6 @@ def test_nothing_of_the_operators_is_installed_where_there_is_no_operator() -> N
     assert foreign == []
 
 
-def test_the_packaged_rules_are_the_rules() -> None:
-    packaged = {p.name: p.read_text() for p in (CHART / "files" / "rules").glob("*.yaml")}
-    assert packaged == {p.name: p.read_text() for p in (ROOT / "alert_rules").glob("*.yaml")}
-
-
 def test_the_chart_installs_what_the_command_builds() -> None:
     made = one(RENDERED["everything"], "PrometheusRule")
     assert made["spec"] == prometheus_rule(read_rules())["spec"]
