@@ -64,7 +64,7 @@ def truths(injections: Iterable[Injection]) -> list[dict[str, Any]]:
 DEMO = Scenario(
     "demo",
     (
-        Event(2 * _MINUTE, ThroughputRegression(slowdown=1.9, pause=20.0, duration=55 * _MINUTE)),
+        Event(2 * _MINUTE, ThroughputRegression(slowdown=1.7, pause=20.0, duration=55 * _MINUTE)),
         Event(6 * _MINUTE, EngineStalled(duration=20 * _MINUTE)),
         Event(34 * _MINUTE, ScrapeGap(duration=75.0)),
         Event(40 * _MINUTE, RunawayAgent(duration=60 * _MINUTE)),
