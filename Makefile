@@ -54,11 +54,15 @@ $(VENV)/.bootstrapped: requirements/bootstrap.txt
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
 
+# uv is quick and reads no pip configuration; where an index is configured for pip alone, pip does it.
+install = $(BIN)/uv pip install -q --system-certs --python $(BIN)/python $(1) || \
+          $(BIN)/pip install -q --disable-pip-version-check $(1)
+
 $(APP_STAMP): $(VENV)/.bootstrapped requirements/app.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/app.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(call install,--require-hashes -r requirements/app.txt)
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(STAMP): $(APP_STAMP) requirements/dev.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(call install,--require-hashes -r requirements/dev.txt)
 	@touch $@
