@@ -23,14 +23,11 @@ from vocabulary.metrics import Metric
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
-READER = PageReader(
-    {
-        name: cls()
-        for name, cls in discover(collectors, Collector).items()
-        if issubclass(cls, PageCollector)
-    },
-    timeout_seconds=2.0,
-)
+COLLECTORS = {
+    name: cls()
+    for name, cls in discover(collectors, Collector).items()
+    if issubclass(cls, PageCollector)
+}
 
 
 @contextmanager
@@ -41,10 +38,12 @@ def or_skip() -> Iterator[None]:
         pytest.skip(unavailable.reason)
 
 
-def read(url: str, token: str = "") -> Reading:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+def read(url: str, token: str = "", seconds: float = 20.0, **headers: str) -> Reading:
+    """A patient reading: a machine that tests much at once makes servers slow, not wrong."""
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     target = Target(url, (("replica", "static/rig"),), headers)
-    return READER.read(target, HttpReach(), time.time())
+    return PageReader(COLLECTORS, seconds).read(target, HttpReach(), time.time())
 
 
 def value(reading: Reading, metric: Metric, part: str = "", **labels: str) -> float | None:
@@ -71,7 +70,7 @@ def test_llama_server_counts_what_it_was_asked_and_is_hung_when_it_hangs() -> No
         assert value(after, m.REQUESTS_RUNNING) == 0.0
         assert (value(after, m.ENGINE_STEPS) or 0) >= 20.0
         server.freeze()
-        frozen = read(url)
+        frozen = read(url, seconds=1.0)
         assert (frozen.verdict, frozen.samples) == ("hung", ())
         server.thaw()
         assert wait_until(lambda: read(url).verdict == "ok")
@@ -100,10 +99,7 @@ def test_vllm_counts_what_it_was_asked_and_is_not_ok_without_its_engine() -> Non
         assert (value(after, m.ENGINE_STEPS) or 0) >= 10.0
         assert value(after, m.REQUESTS_RUNNING) == 0.0
         # asked for OpenMetrics, the same server rewrites its own names
-        openmetrics = {"Accept": "application/openmetrics-text;version=1.0.0"}
-        rewritten = READER.read(
-            Target(url, (("replica", "static/rig"),), openmetrics), HttpReach(), time.time()
-        )
+        rewritten = read(url, Accept="application/openmetrics-text;version=1.0.0")
         assert {one.series for one in rewritten.samples} == {one.series for one in after.samples}
         server.kill_engine_core()
         assert wait_until(lambda: read(url).verdict != "ok", timeout_seconds=60)
