@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import collectors
 import detectors
@@ -31,6 +32,8 @@ from vocabulary.samples import labels_of
 STORE_FOLDER = "series"
 LEDGER_FILE = "usage.sqlite"
 CONTROL_FILE = "control.sqlite"
+NAMEABLE = ("model", "pool", "namespace", "node", "engine")
+"""What the fragment of a scraped URL may say."""
 
 
 def open_store(settings: Settings, clock: Clock) -> EmbeddedStore:
@@ -149,18 +152,26 @@ def node_target(settings: Settings) -> Target:
 
 
 def static_targets(settings: Settings) -> list[Target]:
-    """The pages named in the configuration, each with an identity of its own."""
+    """The pages named in the configuration, each with an identity of its own.
+
+    What a page does not say about itself its URL's fragment may: llama-server's page names no
+    model, and `http://127.0.0.1:8080/metrics#model=qwen3&pool=chat` does. It is never sent.
+
+    Raises:
+        ConfigError: A fragment says something else.
+    """
     headers = {}
     if settings.scrape_token_file is not None:
         headers["Authorization"] = f"Bearer {secret(settings.scrape_token_file)}"
-    return [
-        Target(
-            url,
-            labels_of({"cluster": settings.cluster, "replica": f"static/{_authority(url)}"}),
-            headers,
-        )
-        for url in settings.scrape
-    ]
+    targets = []
+    for entry in settings.scrape:
+        url, _, fragment = entry.partition("#")
+        told = dict(parse_qsl(fragment))
+        if told.keys() - NAMEABLE or (fragment and not told):
+            raise ConfigError(f"{entry}: after # write NAME=VALUE, with {', '.join(NAMEABLE)}")
+        own = {"cluster": settings.cluster, "replica": f"static/{_authority(url)}"}
+        targets.append(Target(url, labels_of({**own, **told}), headers))
+    return targets
 
 
 def recogniser() -> Callable[[bytes], str | None]:

@@ -61,7 +61,9 @@ class Settings:
     allowed_hosts: tuple[str, ...] = _setting(
         (), "Host names the API may be reached under, beyond its own."
     )
-    scrape: tuple[str, ...] = _setting((), "Pages of model servers and gateways to read.")
+    scrape: tuple[str, ...] = _setting(
+        (), "Pages of model servers and gateways to read; `URL#model=NAME` where a page names none."
+    )
     scrape_token_file: Path | None = _setting(None, "Bearer token sent to the scraped pages.")
     interval_seconds: float = _setting(15.0, "Seconds between two readings of a target.")
     timeout_seconds: float = _setting(5.0, "Seconds a target has to answer in full.")

@@ -20,7 +20,8 @@ ForOption = Annotated[
 
 def collect(
     scrape: Annotated[
-        list[str] | None, typer.Option(help="Page of a model server or gateway; repeatable.")
+        list[str] | None,
+        typer.Option(help="Page of a model server or gateway (URL#model=NAME); repeatable."),
     ] = None,
     otlp_endpoint: Annotated[
         str | None, typer.Option(help="OTLP endpoint to export to: the server, or any backend.")

@@ -18,7 +18,8 @@ def up(
         typer.Option("--demo", help="A simulated GPU cluster with faults, driven by real traces."),
     ] = False,
     scrape: Annotated[
-        list[str] | None, typer.Option(help="Page of a model server or gateway; repeatable.")
+        list[str] | None,
+        typer.Option(help="Page of a model server or gateway (URL#model=NAME); repeatable."),
     ] = None,
     prometheus: Annotated[
         str | None, typer.Option(help="Ask this Prometheus-compatible backend for series.")
