@@ -131,7 +131,10 @@ class Gateway:
 
     def account(self, tenant: str, pool: str) -> Account:
         """The account of a tenant with a pool, opened when first used."""
-        return self.accounts.setdefault((tenant, pool), Account())
+        found = self.accounts.get((tenant, pool))
+        if found is None:
+            found = self.accounts[(tenant, pool)] = Account()
+        return found
 
     def reset_counters(self, at: float) -> None:
         """The process was replaced: it counts from zero."""
