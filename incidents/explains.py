@@ -108,7 +108,13 @@ SYMPTOMS = frozenset({f.COST_SPIKE, f.ERROR_BURST, f.TARGET_HUNG, f.LATENCY_BURN
 """Modes that say what hurts, and nothing of why."""
 
 _NEAR = frozenset({"replica", "gpu"})
-_WIDE = frozenset({"pool", "model"})
+_KINDS = {
+    Reach.REPLICA: _NEAR,
+    Reach.NODE: _NEAR | {"node"},
+    Reach.SERVICE: _NEAR | {"pool", "model"},
+    Reach.TENANT: frozenset({"tenant"}),
+}
+"""Kinds of places at which cause and symptom may meet."""
 
 NEARNESS = {"replica": 1.0, "gpu": 1.0, "tenant": 1.0, "node": 0.9, "pool": 0.7, "model": 0.7}
 """How much meeting at a place says, by its kind; our judgement."""
@@ -125,20 +131,10 @@ def meeting(
     reach = _REACH.get((cause, symptom))
     if reach is None:
         return 0.0
-    kinds = _allowed(reach, both_narrow=both_narrow)
-    return max(
-        (
-            NEARNESS[kind]
-            for kind in (place.partition("/")[0] for place in acts_on & seen_at)
-            if kind in kinds
-        ),
-        default=0.0,
-    )
-
-
-def _allowed(reach: Reach, *, both_narrow: bool) -> frozenset[str]:
-    if reach is Reach.TENANT:
-        return frozenset({"tenant"})
-    if reach is Reach.NODE:
-        return _NEAR | {"node"}
-    return _NEAR | _WIDE if reach is Reach.SERVICE and not both_narrow else _NEAR
+    kinds = _NEAR if both_narrow and reach is Reach.SERVICE else _KINDS[reach]
+    best = 0.0
+    for place in acts_on & seen_at:
+        kind = place.partition("/")[0]
+        if kind in kinds and NEARNESS[kind] > best:
+            best = NEARNESS[kind]
+    return best

@@ -36,14 +36,15 @@ def title(incident: Incident) -> str:
 
 def plain(text: str, limit: int = MAX_CHARACTERS) -> str:
     """*text* as one line of printable ASCII of at most *limit* characters."""
-    spelt = unicodedata.normalize("NFKD", text.translate(_PLAIN))
-    kept = "".join(
-        " " if character.isspace() else character if " " <= character <= "~" else ""
-        for character in spelt
-        if not unicodedata.combining(character)
-    )
-    line = " ".join(kept.split())
+    line = " ".join((text if text.isascii() and text.isprintable() else _spelt(text)).split())
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def _spelt(text: str) -> str:
+    return "".join(
+        " " if character.isspace() else character if " " <= character <= "~" else ""
+        for character in unicodedata.normalize("NFKD", text.translate(_PLAIN))
+    )
 
 
 def _what(incident: Incident) -> str:

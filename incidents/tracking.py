@@ -20,8 +20,11 @@ US = "tidegauge"
 
 Key = tuple[str, str]
 
-MAX_TRACKED = 500
-"""Findings one incident remembers; a crash loop gives its pods a new name every minute."""
+MAX_TRACKED = 5000
+"""Findings one incident follows; a crash loop gives its pods a new name every minute."""
+
+MAX_KEPT = 500
+"""Findings of one incident that outlive a restart, the newest; the others are found again."""
 
 
 @dataclass(slots=True)
@@ -97,8 +100,9 @@ class Case:
         """Take a finding in; of very many the longest ended are let go."""
         self.tracked[one.key] = one
         if len(self.tracked) > MAX_TRACKED:
-            first = min(self.tracked.values(), key=lambda other: (other.last_at, *other.order))
-            del self.tracked[first.key]
+            oldest = sorted(self.tracked.values(), key=lambda other: (other.last_at, *other.order))
+            for gone in oldest[: MAX_TRACKED // 10]:
+                del self.tracked[gone.key]
 
     def act(self, at: float, what: str, text: str = "", who: str = US) -> None:
         """Add a line to its history."""
@@ -117,10 +121,16 @@ class Case:
         """Findings that carry it, oldest first; telemetry only when there is nothing else."""
         return carrying(self.tracked.values())
 
+    def _newest(self) -> Iterable[Tracked]:
+        if len(self.tracked) <= MAX_KEPT:
+            return self.tracked.values()
+        by_age = sorted(self.tracked.values(), key=lambda one: (-one.last_at, *one.order))
+        return by_age[:MAX_KEPT]
+
     def memory(self) -> dict[str, Any]:
         """What to keep beside the incident."""
         return {
-            "tracked": [_tracked_json(one) for one in self.tracked.values()],
+            "tracked": [_tracked_json(one) for one in self._newest()],
             "quiet_from": self.quiet_from,
             "blind_from": self.blind_from,
             "reopened": self.reopened,

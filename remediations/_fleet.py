@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from remediations._shell import clean
 from vocabulary.actions import Action, Autonomy
-from vocabulary.entities import EntityKind, Gpu, Replica, ReplicaState
+from vocabulary.entities import EntityKind, Replica, ReplicaState
 from vocabulary.incidents import Incident, NearbyChange
 from vocabulary.scene import Scene
 
@@ -37,39 +38,85 @@ class Left:
         return None if self.unknown else False
 
 
+class _Same:
+    """A scene as a key: two are one when they are the same object."""
+
+    __slots__ = ("scene",)
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def __hash__(self) -> int:
+        return id(self.scene)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.scene is self.scene
+
+
+class _Register:
+    """The fleet of one scene by name, drawn up once for the cards of all incidents."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.replicas = {one.entity.id: one for one in scene.replicas}
+        self.gpus = {one.entity.id: one for one in scene.gpus}
+        self.by_pool: dict[str, list[Replica]] = {}
+        self.by_model: dict[str, list[Replica]] = {}
+        self.by_node: dict[str, list[Replica]] = {}
+        self.by_gpu: dict[str, list[str]] = {}
+        for one in scene.replicas:
+            self.by_pool.setdefault(one.pool, []).append(one)
+            self.by_model.setdefault(one.model, []).append(one)
+            self.by_node.setdefault(one.node, []).append(one)
+            for uuid in one.gpus:
+                self.by_gpu.setdefault(uuid, []).append(one.entity.id)
+        self.nodes = frozenset({*self.by_node, *(gpu.node for gpu in scene.gpus)} - {""})
+        self.free = [
+            gpu for uuid, gpu in self.gpus.items() if not gpu.replicas and uuid not in self.by_gpu
+        ]
+
+
+@lru_cache(maxsize=2)
+def _register(same: _Same) -> _Register:
+    return _Register(same.scene)
+
+
+def register(scene: Scene) -> _Register:
+    """The fleet of *scene* by name."""
+    return _register(_Same(scene))
+
+
 def hit(incident: Incident, scene: Scene) -> Replica | None:
     """The replica to act on: the cause's own, else the first that the incident names."""
+    known = register(scene)
     causes = (cause.entity for cause in incident.causes[:1])
     for entity in (*causes, incident.entity, *incident.entities):
-        for name in _replicas_of(entity.kind, entity.id, scene):
-            found = scene.replica(name)
-            if found is not None:
-                return found
+        for name in _replicas_of(entity.kind, entity.id, known):
+            if name in known.replicas:
+                return known.replicas[name]
     return None
 
 
-def _replicas_of(kind: EntityKind, name: str, scene: Scene) -> Iterable[str]:
+def _replicas_of(kind: EntityKind, name: str, known: _Register) -> Iterable[str]:
     if kind is EntityKind.REPLICA:
         return (name,)
     if kind is EntityKind.GPU:
-        held = next((gpu.replicas for gpu in scene.gpus if gpu.entity.id == name), ())
-        return held or [one.entity.id for one in scene.replicas if name in one.gpus]
+        held = known.gpus[name].replicas if name in known.gpus else ()
+        return held or known.by_gpu.get(name, ())
     return ()
 
 
 def pool_of(incident: Incident, scene: Scene) -> list[Replica]:
     """Every replica of the incident's pool, or of its model where the pool is not known."""
-    return [
-        one
-        for one in scene.replicas
-        if (one.pool == incident.pool if incident.pool else one.model == incident.model != "")
-    ]
+    known = register(scene)
+    if incident.pool:
+        return known.by_pool.get(incident.pool, [])
+    return known.by_model.get(incident.model, []) if incident.model else []
 
 
 def left_without(replica: Replica, incident: Incident, scene: Scene) -> Left:
     """The pool of *replica* without it and without the others that are in this incident."""
     troubled = {entity.id for entity in incident.entities}
-    pool = [one for one in scene.replicas if one.pool == replica.pool]
+    pool = register(scene).by_pool.get(replica.pool, [])
     others = [one for one in pool if one.entity != replica.entity and one.entity.id not in troubled]
     return Left(
         sum(one.state in _WORKS for one in others),
@@ -80,25 +127,19 @@ def left_without(replica: Replica, incident: Incident, scene: Scene) -> Left:
 
 def node_of(incident: Incident, scene: Scene) -> str:
     """The node in trouble, or an empty string."""
+    known = register(scene)
     for entity in (incident.entity, *incident.entities):
         if entity.kind is EntityKind.NODE:
             return entity.id
-        if entity.kind is EntityKind.GPU:
-            found = next((gpu.node for gpu in scene.gpus if gpu.entity.id == entity.id), "")
-            if found:
-                return found
+        if entity.kind is EntityKind.GPU and entity.id in known.gpus:
+            return known.gpus[entity.id].node
     replica = hit(incident, scene)
     return replica.node if replica is not None else ""
 
 
-def free_gpus(scene: Scene, without_node: str = "") -> list[Gpu]:
-    """GPUs that are seen and that nothing holds."""
-    held = {uuid for one in scene.replicas for uuid in one.gpus}
-    return [
-        gpu
-        for gpu in scene.gpus
-        if not gpu.replicas and gpu.entity.id not in held and gpu.node != without_node
-    ]
+def free_gpus(scene: Scene, without_node: str = "") -> int:
+    """How many GPUs are seen that nothing holds, those of one node left out."""
+    return sum(not without_node or gpu.node != without_node for gpu in register(scene).free)
 
 
 def blamed_change(incident: Incident, kinds: frozenset[str]) -> NearbyChange | None:

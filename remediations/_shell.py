@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +11,9 @@ MAX_WORD = 253
 
 def clean(text: str, limit: int = MAX_WORD) -> str:
     """*text* without characters that a terminal would act on."""
-    kept = "".join(one for one in text if unicodedata.category(one)[0] not in "CZ" or one == " ")
-    return kept[:limit]
+    if not text.isprintable():
+        text = "".join(filter(str.isprintable, text))
+    return text[:limit]
 
 
 def word(text: str) -> str:

@@ -39,7 +39,7 @@ class AddCapacity(Remediation):
         if known is None:
             return None
         needed = max(1, len(pool[0].gpus))
-        free, size = len(_fleet.free_gpus(scene)), len(pool)
+        free, size = _fleet.free_gpus(scene), len(pool)
         where = f"{known.deployment_word} {known.in_namespace}"
         command = f"kubectl scale {where} --current-replicas={size} --replicas={size + self.step}"
         return _fleet.action(

@@ -33,8 +33,8 @@ class CordonNode(Remediation):
         node = _fleet.node_of(incident, scene)
         if not node:
             return None
-        nodes = {gpu.node for gpu in scene.gpus} | {one.node for one in scene.replicas} | {node}
-        total, left = len(nodes - {""}), len(nodes - {"", node})
+        nodes = _fleet.register(scene).nodes | {node}
+        total, left = len(nodes), len(nodes) - 1
         return _fleet.action(
             incident,
             self.card,

@@ -28,9 +28,9 @@ class DrainNode(Remediation):
         node = _fleet.node_of(incident, scene)
         if not node:
             return None
-        moved = [one for one in scene.replicas if one.node == node]
+        moved = _fleet.register(scene).by_node.get(node, [])
         needed = sum(len(one.gpus) for one in moved)
-        free = len(_fleet.free_gpus(scene, without_node=node))
+        free = _fleet.free_gpus(scene, without_node=node)
         flags = f"--ignore-daemonsets --delete-emptydir-data {_shell.flag('timeout', self.timeout)}"
         command = f"kubectl drain {_shell.named('node', node)} {flags}"
         return _fleet.action(
