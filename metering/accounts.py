@@ -35,16 +35,16 @@ class Accounts:
         """Book the growth of one counter; gives the cost counter that it moves, if any."""
         self.gateway_seen |= what.vantage == "gateway"
         who = (what.vantage, what.tenant, what.model, what.pool)
-        for kind in what.kinds:
-            self._book(at, who, kind, growth)
         kind = what.kinds[0]
-        if kind not in TOKEN_KINDS.values() or not self._charges(what.vantage):
-            return None
-        price = self.book.token_price(what.model)
-        if isinstance(price, Unpriced):
-            return self._unpriced(what, who, kind, growth, at)
-        usd = EXACT.multiply(token_rate(price, kind), growth)
-        self._book(at, who, "usd", usd, price)
+        charged = kind in TOKEN_KINDS.values() and self._charges(what.vantage)
+        price = self.book.token_price(what.model) if charged else None
+        known = price if isinstance(price, TokenPrice) else None
+        for one in what.kinds:
+            self._book(at, who, one, growth, known)
+        if known is None:
+            return self._unpriced(what, who, growth, at) if charged and kind != "cached" else None
+        usd = EXACT.multiply(token_rate(known, kind), growth)
+        self._book(at, who, "usd", usd, known)
         return self._add(cost_series("tokens", what.charged_to), usd)
 
     def gpu(self, charged_to: Labels, gpu: str, seconds: Decimal, at: float) -> Series | None:
@@ -88,10 +88,8 @@ class Accounts:
         return vantage == "gateway" or (vantage == "engine" and not self.gateway_seen)
 
     def _unpriced(
-        self, what: Meaning, who: tuple[str, str, str, str], kind: str, growth: Decimal, at: float
-    ) -> Series | None:
-        if kind == "cached":
-            return None
+        self, what: Meaning, who: tuple[str, str, str, str], growth: Decimal, at: float
+    ) -> Series:
         self._book(at, who, "unpriced", growth)
         return self._add(Series(m.UNPRICED_TOKENS.name, what.charged_to), growth)
 

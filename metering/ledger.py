@@ -13,10 +13,22 @@ from sqlite3 import Connection, Row
 from typing import Any, cast
 
 from metering.buckets import Buckets, buckets_of
+from metering.ledger_questions import (
+    BUCKETS,
+    COUNTED,
+    PRICED_COUNTERS,
+    PRICED_SPANS,
+    TOTALS,
+    buckets,
+    counted_total,
+    grouping,
+    literal,
+    priced_usage,
+)
 from metering.ledger_schema import MIGRATIONS
 from metering.money import EXACT, DecimalSum, money, plain
 from metering.prices import GpuPrice, PriceBook, TokenPrice, Unpriced
-from metering.totals import GpuTotal, Total
+from metering.totals import GpuTotal, PricedUsage, Total
 from store.database import Database
 from vocabulary.usage import UsageSpan
 
@@ -99,7 +111,7 @@ class Ledger:
         with self._database.transaction() as connection:
             return sum(
                 self._charge(connection, row["attempt_id"], row["model"], row["provider"],
-                             _buckets(row), now)
+                             buckets(row), now)
                 for row in rows
             )  # fmt: skip
 
@@ -122,11 +134,11 @@ class Ledger:
     ) -> list[Total]:
         """Attempts that began in [start, end), seen from one *vantage* (empty: the best)."""
         seen = vantage or self.best_vantage(start, end)
-        rows = self._database.query(_TOTALS, *_grouping(by), seen, start, end)
+        rows = self._database.query(TOTALS, *grouping(by), seen, start, end)
         return [
             Total(
                 row["tenant"], row["model"], row["pool"],
-                Buckets(*(row[name] or 0 for name in _BUCKETS)),
+                Buckets(*(row[name] or 0 for name in BUCKETS)),
                 row["operations"], row["operations"] - row["succeeded"],
                 row["attempts"], row["failed"], row["unreported"],
                 None if row["usd"] is None else Decimal(row["usd"]),
@@ -147,10 +159,27 @@ class Ledger:
             groups.setdefault(key, {})[row["kind"]] = Decimal(row["amount"])
             sources.setdefault(key, set()).update(filter(None, (row["prices"] or "").split(",")))
         return [
-            _counted_total(key, kinds, self._sources(",".join(sorted(sources[key]))))
+            counted_total(key, kinds, self._sources(",".join(sorted(sources[key]))))
             for key, kinds in sorted(groups.items())
             if not kinds.keys() <= {"gpu_seconds", "gpu_usd"}
         ]
+
+    def priced(self, start: float, end: float, vantage: str, source: str) -> list[PricedUsage]:
+        """Usage of [start, end) by the rates it was charged at, from `spans` or `counters`."""
+        if source == "spans":
+            rows = self._database.query(PRICED_SPANS, vantage, start, end)
+            return [priced_usage(row, buckets(row), long=bool(row["long"])) for row in rows]
+        rows = self._database.query(PRICED_COUNTERS, vantage, start, end)
+        found = []
+        for row in rows:
+            inputs, cached, output = (
+                int(Decimal(row[name] or 0)) for name in ("input", "cached", "generated")
+            )
+            cached = min(cached, inputs)
+            found.append(
+                priced_usage(row, Buckets(inputs - cached, cached, 0, output, 0), long=False)
+            )
+        return found
 
     def gpu_totals(self, start: float, end: float) -> list[GpuTotal]:
         """GPU time held in the hours that begin in [start, end), by pool and model."""
@@ -173,7 +202,7 @@ class Ledger:
             "SELECT hour, decimal_sum(amount) AS amount FROM counted WHERE kind = 'usd' "
             "AND hour >= ? AND hour < ? AND tenant GLOB ? AND model GLOB ? AND pool GLOB ? "
             "GROUP BY hour ORDER BY hour",
-            start, end, *(_literal(match.get(name, "")) for name in ("tenant", "model", "pool")),
+            start, end, *(literal(match.get(name, "")) for name in ("tenant", "model", "pool")),
         )  # fmt: skip
         return [(row["hour"], Decimal(row["amount"])) for row in rows]
 
@@ -227,7 +256,7 @@ class Ledger:
             _INSERT, (span.attempt_id, digest, span.operation_id, span.tenant, model,
                       span.model_requested, self._pool_of(model), span.provider, span.vantage,
                       span.at, span.duration,
-                      *(None if used is None else getattr(used, name) for name in _BUCKETS),
+                      *(None if used is None else getattr(used, name) for name in BUCKETS),
                       span.status, span.error_type, span.operation, span.conversation, span.agent),
         )  # fmt: skip
         if used is None:
@@ -269,70 +298,10 @@ class Ledger:
         return tuple(sorted({(r["source"], r["dated"]) for r in rows if r["id"] in wanted}))
 
     def _counted(self, start: float, end: float, by: Sequence[str], vantage: str) -> list[Row]:
-        return self._database.query(_COUNTED, *_grouping(by), vantage, start, end)
+        return self._database.query(COUNTED, *grouping(by), vantage, start, end)
 
 
-_BUCKETS = ("uncached", "cache_read", "cache_write", "output", "reasoning")
 _INSERT = f"INSERT INTO attempt VALUES ({', '.join('?' * 21)})"  # noqa: S608 - question marks only
-_GROUPED = """
-    SELECT CASE WHEN ? THEN tenant ELSE '' END AS tenant,
-           CASE WHEN ? THEN model ELSE '' END AS model,
-           CASE WHEN ? THEN pool ELSE '' END AS pool,
-"""
-_TOTALS = (
-    _GROUPED
-    + """
-    COUNT(*) AS attempts, SUM(status <> 'ok') AS failed,
-    COUNT(DISTINCT operation_id) AS operations,
-    COUNT(DISTINCT CASE WHEN status = 'ok' THEN operation_id END) AS succeeded,
-    SUM(uncached) AS uncached, SUM(cache_read) AS cache_read, SUM(cache_write) AS cache_write,
-    SUM(output) AS output, SUM(reasoning) AS reasoning,
-    SUM(uncached IS NULL) AS unreported,
-    decimal_sum(usd) AS usd,
-    SUM(CASE WHEN usd IS NULL
-        THEN uncached + cache_read + cache_write + output + reasoning END) AS unpriced,
-    group_concat(DISTINCT price_id) AS prices
-    FROM attempt LEFT JOIN charge USING (attempt_id)
-    WHERE vantage = ? AND at >= ? AND at < ?
-    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-    """
-)
-_COUNTED = (
-    _GROUPED
-    + """
-    kind, decimal_sum(amount) AS amount, group_concat(DISTINCT nullif(price_id, 0)) AS prices
-    FROM counted WHERE vantage = ? AND hour >= ? AND hour < ?
-    GROUP BY 1, 2, 3, 4
-    """
-)
-
-
-def _grouping(by: Sequence[str]) -> tuple[bool, bool, bool]:
-    return ("tenant" in by, "model" in by, "pool" in by)
-
-
-def _buckets(row: Row) -> Buckets:
-    return Buckets(*(row[name] for name in _BUCKETS))
-
-
-def _counted_total(
-    key: tuple[str, str, str], kinds: Mapping[str, Decimal], prices: tuple[tuple[str, str], ...]
-) -> Total:
-    def whole(kind: str) -> int:
-        return int(kinds.get(kind, Decimal(0)).to_integral_value())
-
-    cached = min(whole("cached"), whole("input"))
-    used = Buckets(whole("input") - cached, cached, 0, whole("output"), 0)
-    return Total(
-        *key, used, whole("operations"), whole("operations_failed"),
-        whole("attempts"), whole("attempts_failed"), 0,
-        kinds.get("usd"), whole("unpriced"), prices,
-    )  # fmt: skip
-
-
-def _literal(text: str) -> str:
-    """A GLOB pattern that matches *text* itself, or everything when it is empty."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text) if text else "*"
 
 
 def _add(left: Any, right: Any) -> str:

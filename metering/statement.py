@@ -57,27 +57,39 @@ def statement(
     *source* is `spans`, `counters`, or empty for the better of the two: see SPANS_SUFFICE.
     Counters are booked by the hour, so their period is that of the hours that begin in it.
     """
-    spans = ledger.totals(start, end, by)
-    vantage = next(
-        (seen for seen in ("gateway", "engine") if ledger.counted(start, end, (), seen)), ""
-    )
-    counters = ledger.counted(start, end, by, vantage) if vantage else []
-    enough = Decimal(_tokens(spans)) >= SPANS_SUFFICE * _tokens(counters)
-    chosen = source or ("spans" if spans and enough else "counters")
-    totals = spans if chosen == "spans" else counters
+    chosen, vantage = choose_source(ledger, start, end, source)
+    if chosen == "spans":
+        totals = ledger.totals(start, end, by, vantage)
+    else:
+        totals = ledger.counted(start, end, by, vantage)
     priced = [one for one in totals if one.usd is not None]
     rounded = dict(
         zip(map(id, priced), round_lines([one.usd or Decimal(0) for one in priced], CENTS),
             strict=True)
     )  # fmt: skip
     return Statement(
-        start, end, chosen,
-        ledger.best_vantage(start, end) if chosen == "spans" else vantage,
+        start, end, chosen, vantage,
         tuple(Line(one, rounded.get(id(one))) for one in totals),
         tuple(ledger.gpu_totals(start, end)),
         total(rounded.values()) if priced else None,
         sum(one.unpriced_tokens for one in totals),
     )  # fmt: skip
+
+
+def choose_source(ledger: Ledger, start: float, end: float, source: str = "") -> tuple[str, str]:
+    """`spans` or `counters`, and the vantage they speak for: see SPANS_SUFFICE."""
+    best = ledger.best_vantage(start, end)
+    spans = ledger.totals(start, end, (), best)
+    for vantage in ("gateway", "engine"):
+        counters = ledger.counted(start, end, (), vantage)
+        if counters:
+            break
+    else:
+        return ("spans", best) if spans and source != "counters" else ("counters", "")
+    enough = Decimal(_tokens(spans)) >= SPANS_SUFFICE * _tokens(counters)
+    if source == "spans" or (not source and spans and enough):
+        return "spans", best
+    return "counters", vantage
 
 
 def rows(made: Statement) -> list[dict[str, Any]]:
@@ -106,7 +118,7 @@ def as_csv(made: Statement) -> str:
     table = rows(made)
     writer = csv.DictWriter(out, fieldnames=list(table[0]) if table else list(_COLUMNS))
     writer.writeheader()
-    writer.writerows({name: _harmless(cell) for name, cell in row.items()} for row in table)
+    writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in table)
     return out.getvalue()
 
 
@@ -158,5 +170,6 @@ def _tokens(totals: Sequence[Total]) -> int:
     return sum(one.used.all for one in totals)
 
 
-def _harmless(cell: Any) -> Any:
+def harmless(cell: Any) -> Any:
+    """*cell*, quoted away where a spreadsheet would run it."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from metering.buckets import Buckets
 from metering.money import total
+from metering.prices import Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,23 @@ class GpuTotal:
     gpu_seconds: Decimal
     usd: Decimal | None
     prices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PricedUsage:
+    """Usage of one tenant, model and pool that was charged at one set of rates."""
+
+    tenant: str
+    model: str
+    pool: str
+    used: Buckets
+    rates: Rates | None
+    """None when it has no price."""
+    key: str = ""
+    """Under which name the book held the price."""
+    snapshot: str = ""
+    source: str = ""
+    date: str = ""
 
 
 def priced_sum(totals: Iterable[Total]) -> Decimal | None:
