@@ -1,8 +1,9 @@
 """The collectors' tables as a dialect: how a Prometheus that scrapes the servers itself is asked.
 
 A table can say less to a backend than to a page. Left out are values that hide in labels (KV
-capacity, adapters), the sum of two names (llama.cpp's cached prompt tokens), and tenants other than
-LiteLLM's team aliases.
+capacity, adapters), the sum of two names (llama.cpp's cached prompt tokens), tenants other than
+LiteLLM's team aliases, and names that any process may bear (`process_start_time_seconds`): on a
+page they are the engine's, in a backend they are everybody's.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,6 +43,6 @@ def _spelled(word: Word, collector: PageCollector) -> Iterator[tuple[str, Spelli
     fixed = {"vantage": collector.vantage, "engine": collector.engine, **dict(word.fixed)}
     parts = ("_bucket", "_sum", "_count") if word.metric.kind is Kind.HISTOGRAM else ("",)
     for part in parts:
-        for name in word.spellings:
+        for name in (one for one in word.spellings if one.startswith(collector.marks)):
             theirs = name + (part or (f"_{word.part}" if word.part else ""))
             yield word.metric.name + part, Spelling(theirs, renamed, fixed, word.where, word.scale)

@@ -1,7 +1,8 @@
 """Reading a page: fetch, parse, recognise, say in our words, and never more than that."""
 
+import time
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -64,8 +65,8 @@ class PageCollector(Collector):
         only = models.pop() if len(models) == 1 else ""  # process-wide series belong to it as well
 
         def about(page: PageLabels, own: Mapping[str, str]) -> Labels:
-            model = folded(self._model(page) or only)
-            ours = {"engine": self.engine, "vantage": self.vantage, "model": model, **own}
+            named = model_name(own.get("model", "")) or self._model(page) or only
+            ours = {**own, "engine": self.engine, "vantage": self.vantage, "model": folded(named)}
             ours.update(identity)
             if self.vantage == "engine":
                 ours.setdefault("pool", ours["model"])
@@ -118,7 +119,7 @@ class Reading:
     detail: str = ""
     """The reason in words, when it is not ok."""
     seconds: float = 0.0
-    """How long the answer took; 0 when there was none."""
+    """How long the answer took, or was waited for."""
     collector: str = ""
     """Which collector recognised the page."""
 
@@ -132,10 +133,12 @@ class PageReader:
     timeout_seconds: float = 3.0
     """Seconds the whole page may take."""
     limits: Limits = field(default_factory=Limits)
+    monotonic: Callable[[], float] = time.monotonic
+    """The clock by which a target that gave no page was waited for."""
 
     def read(self, target: Target, reach: Reach, now: float) -> Reading:
         """Fetch and translate *target*'s page; whatever is wrong becomes the verdict."""
-        seconds, name = 0.0, ""
+        began, seconds, name = self.monotonic(), None, ""
         try:
             page = fetch(target, reach, self.timeout_seconds)
             seconds = page.seconds
@@ -143,7 +146,8 @@ class PageReader:
             name = self._collector(target, exposition)
             samples = self.collectors[name].translate(exposition, target.labels, now)
         except SourceError as error:
-            return Reading((), error.verdict, str(error), seconds, name)
+            waited = self.monotonic() - began if seconds is None else seconds
+            return Reading((), error.verdict, str(error), waited, name)
         return Reading(tuple(samples), "ok", "", seconds, name)
 
     def _collector(self, target: Target, exposition: Exposition) -> str:

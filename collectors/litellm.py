@@ -47,7 +47,7 @@ class Litellm(PageCollector):
     engine: ClassVar[str] = "litellm"
     vantage: ClassVar[str] = "gateway"
     marks: ClassVar[tuple[str, ...]] = ("litellm_",)
-    model_labels: ClassVar[tuple[str, ...]] = ("requested_model", "model_group")
+    model_labels: ClassVar[tuple[str, ...]] = ("requested_model",)
     produces: ClassVar[tuple[Metric, ...]] = (
         m.GATEWAY_OPERATIONS,
         m.GATEWAY_ATTEMPTS,
@@ -94,7 +94,11 @@ class Litellm(PageCollector):
             Word(m.GATEWAY_IN_FLIGHT, ("litellm_in_flight_requests",)),
             Word(m.REQUEST_DURATION, ("litellm_request_total_latency_metric",)),
             Word(m.TIME_TO_FIRST_TOKEN, ("litellm_llm_api_time_to_first_token_metric",)),
-            Word(m.TIME_PER_OUTPUT_TOKEN, ("litellm_deployment_latency_per_output_token",)),
+            Word(
+                m.TIME_PER_OUTPUT_TOKEN,
+                ("litellm_deployment_latency_per_output_token",),
+                take=(("model", "model_group"),),
+            ),
             Word(m.QUEUE_DURATION, ("litellm_request_queue_time_seconds",)),
         )
 

@@ -62,3 +62,9 @@ def test_every_signal_renders_to_promql_in_this_dialect(signal: signals.Signal) 
     text = render_signal(signal, dialect=DIALECT)
     promql_parser.parse(text)
     assert not re.search(r"vllm_|litellm__", text), "spelled as the servers spell them"
+
+
+def test_names_that_any_process_may_bear_are_nobodys_in_a_backend() -> None:
+    spelled = {one.name for spellings in DIALECT.values() for one in spellings}
+    assert not {name for name in spelled if name.startswith(("process_", "http_"))}
+    assert m.ENGINE_START_TIME.name not in DIALECT

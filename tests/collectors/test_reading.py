@@ -455,6 +455,13 @@ def test_whatever_is_wrong_becomes_the_verdict(
     assert detail in reading.detail
 
 
+def test_a_target_that_gave_no_page_tells_how_long_it_was_waited_for() -> None:
+    ticks = iter([100.0, 103.5])
+    reader = PageReader(READERS, monotonic=lambda: next(ticks))
+    assert reader.read(TARGET, Shelf(SourceHung("no answer")), 9.0).seconds == 3.5
+    assert PageReader(READERS).read(TARGET, Shelf(b"<html>"), 9.0).seconds == 0.25
+
+
 def test_an_engine_all_of_whose_names_changed_is_unknown_and_not_idle() -> None:
     text = b"process_start_time_seconds 1\nhttp_requests_total 5\nvllm:brand_new_name 1\n"
     reading = PageReader(READERS).read(TARGET, Shelf(text), 9.0)
