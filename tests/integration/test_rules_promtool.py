@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from rigs import prometheus
+import yaml
+from rigs import alertmanager, prometheus
 
 from service.rules import RULES, as_yaml, raw_rules, read_rules
 
@@ -86,3 +87,16 @@ def test_an_alert_without_one_of_its_guards_fails_its_tests(
 ) -> None:
     copy = mutated(tmp_path, TESTS / f"{word}.yaml", guard, without)
     assert promtool(prometheus.NEWEST, "test", "rules", copy).returncode != 0
+
+
+def test_an_alertmanager_takes_the_inhibition_rules(tmp_path: Path) -> None:
+    snippet = yaml.safe_load((RULES.parent / "deploy/alertmanager/inhibit.yaml").read_text())
+    config = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], **snippet}
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(yaml.safe_dump(config))
+    for release in (alertmanager.FLOOR, alertmanager.NEWEST):
+        found = subprocess.run(
+            [alertmanager.amtool(release), "check-config", path],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert found.returncode == 0, found.stdout + found.stderr
