@@ -231,9 +231,9 @@ class IncidentDesk:
         if verdict.severity.rank > was.rank:
             case.incident = case.incident.evolve(severity=verdict.severity)
             case.act(now, "severity raised", f"{was.value} to {verdict.severity.value}")
-        if verdict.withheld and not case.withheld:
-            case.act(now, "page withheld", verdict.withheld)
-        case.withheld = verdict.withheld
+        if verdict.withheld is not None and verdict.withheld.rule != case.withheld:
+            case.act(now, "page withheld", verdict.withheld.why)
+        case.withheld = verdict.withheld.rule if verdict.withheld is not None else ""
         if verdict.severity is Severity.CRITICAL and case.paged_at is None:
             case.paged_at = now
             case.act(now, "paged", case.incident.title)

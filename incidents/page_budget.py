@@ -1,13 +1,12 @@
 """What wakes a person, what makes a ticket: one rule for the whole fleet, with a count kept.
 
 Pages are for symptoms people feel and for money that runs away (rules of Google's SRE book and of
-Prometheus' alerting practices). A critical finding pages at once when it is an event, that is
-when its detector has already waited for it; otherwise when a second family of evidence agrees or
-when it has lasted. The week's budget is spent on nothing else.
+Prometheus' alerting practices). A critical finding pages at once when its detector has already
+waited for it; otherwise when a second family of evidence agrees or when it has lasted, and while
+the week's budget is not spent.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from incidents.settings import DeskSettings
 from incidents.tracking import Case, Tracked
@@ -18,9 +17,21 @@ EVENTS = frozenset({f.ENGINE_STALLED, f.ENGINE_DEAD, f.GPU_LOST, f.GPU_MEMORY_FA
 """Modes that are plain when they are there; their detectors wait for them."""
 
 MONEY = frozenset({f.COST_SPIKE, f.RUNAWAY_AGENT, f.LEAKED_KEY})
-"""Modes that page by dollars an hour."""
+"""Modes whose detectors say critical by dollars an hour, and wait for those too."""
 
-PAGES = EVENTS | MONEY | {f.RETRY_STORM, f.ERROR_BURST, f.LATENCY_BURN, f.TARGETS_GONE}
+AT_ONCE = EVENTS | MONEY
+"""What no second opinion is asked for, and no budget keeps quiet about."""
+
+PAGES = AT_ONCE | {
+    f.RETRY_STORM,
+    f.ERROR_BURST,
+    f.LATENCY_BURN,
+    f.KV_EXHAUSTION,
+    f.CAPACITY_SHORTAGE,
+    f.THROUGHPUT_REGRESSION,
+    f.TARGET_HUNG,
+    f.TARGETS_GONE,
+}
 """The closed list. Everything else makes a ticket and burns no sleep: if people feel it, one of
 these says so too."""
 
@@ -41,11 +52,20 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """Why critical findings make a ticket for now."""
+
+    rule: str
+    """`list`, `persistence` or `budget`."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How loud an incident is, and why it is not louder."""
 
     severity: Severity
-    withheld: str = ""
+    withheld: Withheld | None = None
 
 
 def judge(
@@ -58,40 +78,27 @@ def judge(
     if case.paged_at is not None:
         return Verdict(Severity.CRITICAL)
     critical = [one for one in active if one.severity is Severity.CRITICAL]
-    reason = _not_yet(critical, active, now, case.incident.impact.usd_per_hour, settings)
-    if not reason and budget.spent and not _always(critical):
-        reason = (
-            f"the fleet's page budget is spent: {budget.realised} of {budget.allowed} in a week"
-        )
-    return Verdict(Severity.WARNING, reason) if reason else Verdict(Severity.CRITICAL)
+    withheld = _withheld(critical, active, now, budget, settings)
+    return Verdict(Severity.CRITICAL if withheld is None else Severity.WARNING, withheld)
 
 
-def _always(critical: list[Tracked]) -> bool:
-    """A budget never keeps quiet about a dead engine or a runaway bill."""
-    return any(one.mode in EVENTS | MONEY for one in critical)
-
-
-def _not_yet(
+def _withheld(
     critical: list[Tracked],
     active: list[Tracked],
     now: float,
-    usd_per_hour: Decimal | None,
+    budget: Budget,
     settings: DeskSettings,
-) -> str:
-    """Why these critical findings make a ticket for now; empty when they page."""
+) -> Withheld | None:
     pageable = [one for one in critical if one.mode in PAGES]
     if not pageable:
-        return f"{critical[0].mode.word} makes a ticket; a page comes with what people feel"
-    if any(one.mode in EVENTS for one in pageable):
-        return ""
-    if all(one.mode in MONEY for one in pageable):
-        limit = Decimal(str(settings.page_above_usd_per_hour))
-        if usd_per_hour is not None and usd_per_hour < limit:
-            return f"{usd_per_hour} USD/h is below the {limit} USD/h that page"
-    families = {one.mode.family for one in active}
+        mode = critical[0].mode.word
+        return Withheld("list", f"{mode} makes a ticket; a page comes with what people feel")
+    if any(one.mode in AT_ONCE for one in pageable):
+        return None
     lasted = now - min(one.first_at for one in pageable)
-    if len(families) < 2 and lasted < settings.persistence_seconds:
-        return (
-            f"one family of evidence for {lasted:.0f} s; it pages when it lasts or another agrees"
-        )
-    return ""
+    if lasted < settings.persistence_seconds and len({one.mode.family for one in active}) < 2:
+        return Withheld("persistence", f"one family of evidence for {lasted:.0f} s")
+    if budget.spent:
+        spent = f"{budget.realised} of {budget.allowed} pages in a week"
+        return Withheld("budget", f"the fleet's page budget is spent: {spent}")
+    return None

@@ -45,8 +45,6 @@ class DeskSettings:
     (chapter 11). Beyond it only events and money page."""
     slo_target: float = 0.99
     """Share of user calls that must succeed; burn is the error share over what is left of it."""
-    page_above_usd_per_hour: float = 50.0
-    """Runaway spend above this pages; below it makes a ticket. Our judgement."""
     learnt_from_days: float = 35.0
     """How long a past incident still keeps detectors from learning its hours as normal: five
     weeks of "the same hour of the week"."""

@@ -84,7 +84,7 @@ class Case:
     reopened: int = 0
     paged_at: float | None = None
     withheld: str = ""
-    """Why a critical finding did not page, or empty."""
+    """By which rule a critical finding did not page, or empty."""
     resolved_by: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     """What identifies it to receivers, fixed when it is first announced."""

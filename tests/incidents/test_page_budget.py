@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from incident_scenes import Story, finding, gpu_of, pool_entity, stalled, tenant
+from incident_scenes import NOON, Story, finding, gpu_of, pool_entity, stalled, tenant
 
 from incidents.settings import DeskSettings
 from vocabulary import failure_modes as f
@@ -51,20 +51,14 @@ def test_a_mode_off_the_closed_list_makes_a_ticket_however_sure_it_is(story: Sto
     assert pages(story) == 0
 
 
-def overspend(now: float, amount: float) -> object:
+def test_money_that_a_detector_calls_critical_pages_at_once(story: Story) -> None:
     entity = tenant("acme")
     evidence = Evidence(
-        "tenant_usd_per_hour", entity, now - 600, now, 10.0 + amount, "spends", 10.0, unit="USD/h"
+        "tenant_usd_per_hour", entity, NOON - 600, NOON, 90.0, "spends", 10.0, unit="USD/h"
     )
-    return finding(f.COST_SPIKE, entity, now, evidence=(evidence,))
-
-
-def test_money_pages_by_what_burns(make_story: Callable[..., Story]) -> None:
-    for amount, severity in ((20.0, Severity.WARNING), (80.0, Severity.CRITICAL)):
-        story = make_story()
-        story.hold(300, lambda now, amount=amount: overspend(now, amount))
-        assert story.only().severity is severity
-        assert story.only().impact.usd_per_hour == Decimal(f"{amount:.2f}")
+    story.tick(finding(f.COST_SPIKE, entity, evidence=(evidence,)))
+    assert story.only().severity is Severity.CRITICAL
+    assert story.only().impact.usd_per_hour == Decimal("80.00")
 
 
 def test_a_spent_budget_makes_tickets_but_never_hides_a_dead_engine(
@@ -76,21 +70,17 @@ def test_a_spent_budget_makes_tickets_but_never_hides_a_dead_engine(
     third = story.world.add_pool("prod/third")[0]
     story.tick(stalled(first))
 
-    def burst(now: float) -> object:
-        return finding(
-            f.ERROR_BURST, pool_entity("prod/code"), now, pool=other.pool, model=other.model
-        )
-
-    story.hold(300, lambda now: stalled(first, now), burst)
-    loud = {one.failure_mode: one.severity for one in story.incidents()}
-    assert loud == {f.ENGINE_STALLED: Severity.CRITICAL, f.ERROR_BURST: Severity.WARNING}
-    withheld = [
-        line.text
-        for one in story.incidents()
-        for line in one.activity
-        if line.what == "page withheld"
-    ]
-    assert any("1 of 1" in text for text in withheld) or len(withheld) == 1
+    where = {"pool": other.pool, "model": other.model}
+    story.hold(
+        300,
+        lambda now: stalled(first, now),
+        lambda now: finding(f.ERROR_BURST, pool_entity("prod/code"), now, **where),
+    )
+    loud = {one.failure_mode: one for one in story.incidents()}
+    assert loud[f.ENGINE_STALLED].severity is Severity.CRITICAL
+    ticket = loud[f.ERROR_BURST]
+    assert ticket.severity is Severity.WARNING
+    assert "1 of 1 pages in a week" in ticket.activity[-1].text
     story.tick(stalled(third, story.clock.moment))
     assert pages(story) == 2
     budget = story.desk.budget(story.clock.moment)
