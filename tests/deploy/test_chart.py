@@ -4,6 +4,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import pytest
 import typer
 import yaml
 
+from metering.budgets import budgets_of
+from metering.price_files import read_price_file
+from metering.prices import TokenPrice, load_book
 from service.cli import app
 from service.config import Settings, load
 from service.rules import prometheus_rule, raw_rules, read_rules, with_thresholds
@@ -36,6 +40,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "persistence": {"size": "5Gi", "storageClass": "fast"},
             "nodeSelector": {"kubernetes.io/os": "linux"},
             "config": {"retention_days": 7, "pages_per_week": 5},
+            "prices": {
+                "source": "our contract", "date": "2026-10-01",
+                "tokens": {"own-7b": {"input": 0.1, "output": 0.0000003}},
+                "gpus": [{"words": ["h100"], "usd_per_gpu_hour": 2.2}],
+                "budgets": [{"name": "all", "usd": 1000, "period": "month"}],
+            },
         },
         "agent": {
             "readPods": True, "runtimeClassName": "nvidia",
@@ -314,6 +324,22 @@ def test_roles_meet_under_the_names_the_server_answers_to() -> None:
         assert server.allow_insecure is (scheme == "http")
         assert server.token_file == agent.otlp_token_file == settings(variant, "console").token_file
     assert settings("everything", "server").retention_days == 7
+
+
+def test_prices_and_budgets_reach_the_server_to_the_digit(tmp_path: Path) -> None:
+    data = one(RENDERED["everything"], "ConfigMap")["data"]
+    assert settings("everything", "server").price_file == Path("/etc/tidegauge/prices.yaml")
+    (tmp_path / "prices.yaml").write_text(data["prices.yaml"])
+    price = load_book(tmp_path / "prices.yaml").token_price("own-7b")
+    assert isinstance(price, TokenPrice)
+    assert price.rates.input == Decimal("0.0000001")
+    assert price.rates.output == Decimal("3E-13")
+    budgets = budgets_of(read_price_file(tmp_path / "prices.yaml")["budgets"])
+    assert budgets[0].usd == Decimal(1000)
+    (pod,) = [pod for name, pod in pods(RENDERED["everything"]) if name.endswith("server")]
+    (volume,) = [v for v in pod["volumes"] if v["name"] == "config"]
+    assert {"key": "prices.yaml", "path": "prices.yaml"} in volume["configMap"]["items"]
+    assert settings("defaults", "server").price_file is None
 
 
 def test_gpus_are_read_by_agents_and_pages_by_the_server_so_that_nothing_is_read_twice() -> None:

@@ -68,6 +68,10 @@ resources:
     items:
       - key: {{ .role }}.yaml
         path: tidegauge.yaml
+      {{- if and (eq .role "server") .root.Values.server.prices }}
+      - key: prices.yaml
+        path: prices.yaml
+      {{- end }}
 - name: token
   secret:
     secretName: {{ include "tidegauge.tokenSecret" .root }}
