@@ -46,7 +46,7 @@ def workload(replica: Replica) -> Workload | None:
         return None
     return Workload(
         parts.namespace,
-        _shell.clean(replica.entity.name),
+        _shell.clean(replica.pod),
         parts.pod_uid,
         replica.pool.rpartition("/")[2] or parts.container,
     )

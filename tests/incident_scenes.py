@@ -64,6 +64,7 @@ def replica(
             gpus=(f"GPU-{name}-{number}",),
             first_seen=NOON - 86400,
             target=f"http://10.0.0.{number}:8000/metrics",
+            pod=f"{name}-{number}",
         ),
         **more,
     )

@@ -149,7 +149,7 @@ def test_no_name_can_say_anything_to_the_shell(pod: str, node: str, tenant: str)
     world = World()
     world.add_pool()
     first = world.replicas[0]
-    hostile = replace(first, entity=replace(first.entity, name=pod), node=node)
+    hostile = replace(first, pod=pod, node=node)
     world.replicas[0] = hostile
     about = incident_about(f.ENGINE_STALLED, hostile.entity, Entity(EntityKind.NODE, node or "n"))
     for incident in (about, spending(tenant)):
@@ -178,7 +178,7 @@ def test_a_real_shell_takes_a_hostile_name_for_a_name(
     name: str, world: World, tmp_path: Path
 ) -> None:
     first = world.replicas[0]
-    world.replicas[0] = replace(first, entity=replace(first.entity, name=name), node=name)
+    world.replicas[0] = replace(first, pod=name, node=name)
     incidents = (
         incident_about(f.ENGINE_STALLED, first.entity, changes=(rollout(),)),
         incident_about(f.STRAGGLER_GPU, gpu_of(first), first.entity),
@@ -206,7 +206,7 @@ def test_a_real_shell_takes_a_hostile_name_for_a_name(
 
 def test_a_pod_whose_name_is_not_known_is_found_by_its_uid(world: World) -> None:
     first = world.replicas[0]
-    world.replicas[0] = replace(first, entity=replace(first.entity, name=""))
+    world.replicas[0] = replace(first, pod="")
     incident = incident_about(f.ENGINE_STALLED, first.entity)
     action = CARDS["take_out_of_rotation"]().propose(incident, world.scene())
     assert action is not None
