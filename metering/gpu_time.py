@@ -12,7 +12,7 @@ from vocabulary.samples import Labels, Sample, labels_of
 MAX_GAP_SECONDS = 300.0
 """Longest time between two sightings that counts as held throughout: Prometheus' lookback."""
 _CHARGED_TO = ("cluster", "namespace", "model", "pool")
-_PLACES = Decimal("1e-12")
+_PLACES = Decimal("1e-18")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,6 @@ def charged_to(labels: Labels) -> Labels:
 
 
 def gpu_cost(seconds: Decimal, usd_per_hour: Decimal) -> Decimal:
-    """USD for *seconds* of one GPU, to twelve places."""
+    """USD for *seconds* of one GPU, to eighteen places."""
     amount = DIVIDING.divide(DIVIDING.multiply(seconds, usd_per_hour), Decimal(3600))
     return amount.quantize(_PLACES)

@@ -62,18 +62,18 @@ def statement(
         totals = ledger.totals(start, end, by, vantage)
     else:
         totals = ledger.counted(start, end, by, vantage)
-    priced = [one for one in totals if one.usd is not None]
-    rounded = dict(
-        zip(map(id, priced), round_lines([one.usd or Decimal(0) for one in priced], CENTS),
-            strict=True)
-    )  # fmt: skip
+    cents = _rounded([one.usd for one in totals])
+    known = [one for one in cents if one is not None]
     return Statement(
-        start, end, chosen, vantage,
-        tuple(Line(one, rounded.get(id(one))) for one in totals),
+        start,
+        end,
+        chosen,
+        vantage,
+        tuple(Line(one, usd) for one, usd in zip(totals, cents, strict=True)),
         tuple(ledger.gpu_totals(start, end)),
-        total(rounded.values()) if priced else None,
+        total(known) if known else None,
         sum(one.unpriced_tokens for one in totals),
-    )  # fmt: skip
+    )
 
 
 def choose_source(ledger: Ledger, start: float, end: float, source: str = "") -> tuple[str, str]:
@@ -108,7 +108,7 @@ def as_json(made: Statement) -> dict[str, Any]:
         "total_usd": None if made.usd is None else plain_cents(made.usd),
         "unpriced_tokens": made.unpriced_tokens,
         "lines": rows(made),
-        "gpu_time": [_gpu_row(one) for one in made.gpus],
+        "gpu_time": _gpu_rows(made.gpus),
     }
 
 
@@ -150,16 +150,28 @@ def _row(made: Statement, line: Line) -> dict[str, Any]:
     return dict(zip(_COLUMNS, cells, strict=True))
 
 
-def _gpu_row(one: GpuTotal) -> dict[str, Any]:
+def _gpu_rows(gpus: Sequence[GpuTotal]) -> list[dict[str, Any]]:
+    cents = _rounded([one.usd for one in gpus])
+    return [_gpu_row(one, usd) for one, usd in zip(gpus, cents, strict=True)]
+
+
+def _gpu_row(one: GpuTotal, usd: Decimal | None) -> dict[str, Any]:
     source, date = _prices(one.prices)
     return {
         "pool": one.pool,
         "model": one.model,
         "gpu_seconds": plain(one.gpu_seconds),
-        "usd": None if one.usd is None else plain(one.usd),
+        "usd": None if usd is None else plain_cents(usd),
+        "usd_exact": None if one.usd is None else plain(one.usd),
         "price_source": source,
         "price_date": date,
     }
+
+
+def _rounded(amounts: Sequence[Decimal | None]) -> list[Decimal | None]:
+    """Cents that sum to the rounded total; what has no price keeps none."""
+    rounded = iter(round_lines([one for one in amounts if one is not None], CENTS))
+    return [None if one is None else next(rounded) for one in amounts]
 
 
 def _prices(prices: Sequence[tuple[str, str]]) -> tuple[str, str]:

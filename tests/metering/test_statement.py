@@ -122,6 +122,7 @@ def test_gpu_time_stands_beside_the_tokens(ledger: Ledger) -> None:
     ledger.book_counters([*bookings, Booking(*who, "gpu_usd", Decimal("6.88"), price)], {})  # type: ignore[arg-type]
     (row,) = as_json(statement(ledger, 0, DAY))["gpu_time"]
     assert (row["pool"], row["gpu_seconds"], row["usd"]) == ("llm/chat", "3600", "6.88")
+    assert row["usd_exact"] == "6.88"
     assert "p5.48xlarge" in row["price_source"]
 
 
