@@ -21,13 +21,17 @@ def _watch(signal: signals.Signal) -> Watch:
 
 ITL = _watch(signals.ITL_MEAN)
 TOKENS = _watch(signals.STEP_TOKEN_RATE)
-RUNNING = _watch(signals.RUNNING)
-KV_USAGE = _watch(signals.KV_USAGE)
+RUNNING = _watch(signals.RUNNING_MEAN)
+BATCH = _watch(signals.BATCH_PER_STEP)
+KV_USAGE = _watch(signals.KV_USAGE_MEAN)
+PROMPTS = _watch(signals.PROMPT_PER_STEP)
 INPUT = _watch(signals.INPUT_TOKEN_RATE)
 PREEMPTIONS = _watch(signals.PREEMPTION_RATE)
-WATCHES = (ITL, TOKENS, RUNNING, KV_USAGE, INPUT, PREEMPTIONS)
-LOADS = (RUNNING, KV_USAGE, INPUT)
-"""What makes a token slower: the batch, the context it carries, the prompts that share a step."""
+WATCHES = (ITL, TOKENS, RUNNING, BATCH, KV_USAGE, PROMPTS, INPUT, PREEMPTIONS)
+LOADS = ((BATCH, RUNNING), (KV_USAGE,), (PROMPTS, INPUT))
+"""What makes a token slower: the batch, the context it carries, the prompts that share a step;
+each by the best measure there is. Tokens over steps is what a step really held; a gauge read
+every 15 s misses most of it, and a noisy load makes every busy hour look like a regression."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +58,8 @@ def paces(scene: Scene, pool: str, model: str, warm_up: float) -> tuple[Array, l
     times = scene.frame(ITL).times
     blank = np.full(len(times), np.nan)
     names = sorted(set(rows[RUNNING]) | set(rows[ITL]))
-    used = [watch for watch in LOADS if any(np.isfinite(row).any() for row in rows[watch].values())]
+    measured = {watch for watch in WATCHES if not frames[watch].empty}
+    used = [best for load in LOADS for best in [one for one in load if one in measured][:1]]
     found = []
     for name in names if used else ():
         known = scene.replica(name)

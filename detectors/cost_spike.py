@@ -42,8 +42,8 @@ class Bill:
     """One tenant's dollars an hour, newest and usual."""
 
     tenant: str
-    models: tuple[str, ...]
-    """Dearest first."""
+    model: str
+    """The model whose part of the bill this is; empty for the whole bill."""
     recent: Array
     band: Band
     kin: bool
@@ -76,32 +76,34 @@ class CostSpike(Detector):
     page_least_usd_per_hour: float = 10.0
     """A tenant that adds as much as all tenants together usually spend wakes somebody too, from
     this on: the bill doubles."""
-    hold_seconds: float = 300.0
-    """How long it must stay above."""
+    hold_seconds: float = 180.0
+    """How long it must stay above; each value already averages 15 minutes."""
     kin_factor: float = 5.0
     """How many times the dearest sibling a tenant without a past may cost."""
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
-        """Every tenant whose spend runs away."""
-        recent, history = scene.frame(SPEND), scene.frame(SPEND_HISTORY)
-        spends = _by_tenant(recent)
+        """Every tenant whose spend runs away, as a whole or on one of its models."""
+        spends = _by_tenant(scene.frame(SPEND))
         for tenant in sorted(spends):
-            bill = self._bill(scene, tenant, spends, recent.times, history)
-            if bill is not None and self._above(scene, recent.times, bill):
-                yield self._finding(scene, recent, bill)
+            models = _dearest(scene.frame(SPEND), tenant)
+            for model in ("", *(models if len(models) > 1 else ())):
+                bill = self._bill(scene, tenant, model, spends)
+                if bill is not None and self._above(scene, bill):
+                    yield self._finding(scene, bill, models[0] if models else "")
+                    break
 
-    def _bill(
-        self, scene: Scene, tenant: str, spends: dict[str, Array], times: Array, history: Frame
-    ) -> Bill | None:
-        past = _by_tenant(history).get(tenant)
-        models = _dearest(scene.frame(SPEND), tenant)
+    def _bill(self, scene: Scene, tenant: str, model: str, spends: dict[str, Array]) -> Bill | None:
+        recent, history = scene.frame(SPEND), scene.frame(SPEND_HISTORY)
+        course, past = (_course(frame, tenant, model) for frame in (recent, history))
+        if course is None:
+            return None
         if past is not None:
             calm = without(history.times, past, _troubled(scene, tenant))
             band = self.season.band(history.times, calm, scene.now)
             if band is not None:
-                return Bill(tenant, models, spends[tenant], band, kin=False)
-        band = self._kin(spends, times, tenant)
-        return Bill(tenant, models, spends[tenant], band, kin=True) if band else None
+                return Bill(tenant, model, course, band, kin=False)
+        kin = None if model else self._kin(spends, recent.times, tenant)
+        return Bill(tenant, model, course, kin, kin=True) if kin else None
 
     def _kin(self, spends: dict[str, Array], times: Array, tenant: str) -> Band | None:
         """Without a past: the tenant's own first hour and its dearest sibling, widely."""
@@ -114,20 +116,23 @@ class CostSpike(Detector):
         expected = own if np.isfinite(own) else median(levels)
         return Band(expected, 0.0, self.kin_factor * float(levels.max()), 0)
 
-    def _above(self, scene: Scene, times: Array, bill: Bill) -> bool:
-        newest = span(times, bill.recent, scene.now - self.hold_seconds, scene.now)
+    def _above(self, scene: Scene, bill: Bill) -> bool:
+        newest = span(
+            scene.frame(SPEND).times, bill.recent, scene.now - self.hold_seconds, scene.now
+        )
         limit = max(bill.band.upper, self.times_usual * bill.band.expected, self.least_usd_per_hour)
         return bool(np.isfinite(newest).sum() >= 3 and np.nanmin(newest) > limit)
 
-    def _finding(self, scene: Scene, recent: Frame, bill: Bill) -> Finding:
+    def _finding(self, scene: Scene, bill: Bill, dearest: str) -> Finding:
         entity = identity.tenant(bill.tenant)
-        times, band = recent.times, bill.band
+        times, band = scene.frame(SPEND).times, bill.band
         now = float(bill.recent[-1])
         edge = max(min(band.upper, band.expected * self.times_usual), 0.5 * self.least_usd_per_hour)
         since = run_start(times, bill.recent, bill.recent > edge) or scene.now
         projected = self._projected(scene.now - since, now, band.expected)
         extra = projected - band.expected
         loud = extra >= self._page_from(scene, since) and not bill.kin
+        where = f" on {bill.model}" if bill.model else ""
         evidence = [
             say(
                 SPEND, entity, since, scene.now, _sentence(bill, now, projected),
@@ -143,9 +148,9 @@ class CostSpike(Detector):
             severity=Severity.CRITICAL if loud else Severity.WARNING,
             confidence=0.5 if bill.kin else min(0.95, 0.7 + 0.03 * band.days),
             evidence=tuple(evidence),
-            text=f"{bill.tenant} spends ${now:,.2f}/h, usually ${band.expected:,.2f}/h at this hour"
-            f"; at this pace ${projected:,.2f}/h.",
-            model=bill.models[0] if bill.models else "",
+            text=f"{bill.tenant} spends ${now:,.2f}/h{where}, usually ${band.expected:,.2f}/h at"
+            f" this hour; at this pace ${projected:,.2f}/h.",
+            model=bill.model or dearest,
             tenant=bill.tenant,
         )
 
@@ -166,7 +171,7 @@ class CostSpike(Detector):
     def _why(self, scene: Scene, bill: Bill, since: float) -> Iterable[Evidence]:
         """Whether calls became more, or prompts or answers longer."""
         entity = identity.tenant(bill.tenant)
-        calls, usual_calls = self._now_and_usual(scene, CALLS, CALLS_HISTORY, bill.tenant)
+        calls, usual_calls = self._now_and_usual(scene, CALLS, CALLS_HISTORY, bill)
         if calls > 0.0 and usual_calls > 0.0:
             yield say(
                 CALLS, entity, since, scene.now,
@@ -177,7 +182,7 @@ class CostSpike(Detector):
             ("prompt", INPUT, INPUT_HISTORY),
             ("answer", OUTPUT, OUTPUT_HISTORY),
         ):
-            tokens, usual = self._now_and_usual(scene, watch, history, bill.tenant)
+            tokens, usual = self._now_and_usual(scene, watch, history, bill)
             if tokens > 0.0 and usual > 0.0 and calls > 0.0 and usual_calls > 0.0:
                 longer = (tokens / calls) / (usual / usual_calls)
                 yield say(
@@ -187,15 +192,15 @@ class CostSpike(Detector):
                 )  # fmt: skip
 
     def _now_and_usual(
-        self, scene: Scene, watch: Watch, history: Watch, tenant: str
+        self, scene: Scene, watch: Watch, history: Watch, bill: Bill
     ) -> tuple[float, float]:
-        recent = _by_tenant(scene.frame(watch)).get(tenant)
+        recent = _course(scene.frame(watch), bill.tenant, bill.model)
         past = scene.frame(history)
-        row = _by_tenant(past).get(tenant)
+        row = _course(past, bill.tenant, bill.model)
         now = middle(recent[-5:]) if recent is not None else float("nan")
         if row is None:
             return now, float("nan")
-        calm = without(past.times, row, _troubled(scene, tenant))
+        calm = without(past.times, row, _troubled(scene, bill.tenant))
         band = self.season.band(past.times, calm, scene.now)
         return now, band.expected if band else float("nan")
 
@@ -211,20 +216,19 @@ def _sentence(bill: Bill, now: float, projected: float) -> str:
 
 
 def _by_tenant(frame: Frame) -> dict[str, Array]:
-    """Rows summed over models; missing only where every model is."""
-    found: dict[str, Array] = {}
-    for labels, row in frame.rows():
-        name = labels.get("tenant", "")
-        if not name:
-            continue
-        before = found.get(name)
-        if before is None:
-            found[name] = row.copy()
-        else:
-            both = np.nansum([before, row], axis=0)
-            both[~np.isfinite(before) & ~np.isfinite(row)] = np.nan
-            found[name] = both
-    return found
+    """Each tenant's whole course."""
+    names = {labels.get("tenant", "") for labels, _ in frame.rows()} - {""}
+    courses = {name: _course(frame, name, "") for name in names}
+    return {name: course for name, course in courses.items() if course is not None}
+
+
+def _course(frame: Frame, tenant: str, model: str) -> Array | None:
+    """A tenant's rows summed over models, or one model's; missing only where all of them are."""
+    rows = frame.where(tenant=tenant, model=model) if model else frame.where(tenant=tenant)
+    if not rows.labels:
+        return None
+    known = np.isfinite(rows.values).any(axis=0)
+    return np.where(known, np.nansum(rows.values, axis=0), np.nan)
 
 
 def _dearest(frame: Frame, tenant: str) -> tuple[str, ...]:

@@ -126,6 +126,14 @@ def test_spend_over_several_models_is_one_tenants() -> None:
     assert finding.model == "dear"
 
 
+def test_a_dear_model_that_runs_away_is_seen_beneath_a_bigger_bill() -> None:
+    world = World().tenant("acme", spend=usual(40.0))
+    world.tenant("acme", "dear", spend=ramp(usual(1.0), 20.0))
+    (finding,) = findings(world)
+    assert finding.model == "dear"
+    assert "on dear" in finding.text
+
+
 def test_history_inside_incidents_is_not_normal() -> None:
     """The same key ran away at this hour on each of the last three days."""
 

@@ -33,7 +33,10 @@ def engine(load: Load, factor: Any = 1.0, seed: int = 1) -> dict[str, Any]:
 
     return {
         "requests_running": load,
-        "kv_cache_utilization": lambda t: load(t) / 40.0,
+        "requests_running_mean": load,
+        "tokens_per_step": load,
+        "kv_cache_utilization_mean": lambda t: load(t) / 40.0,
+        "prompt_tokens_per_step": lambda t: 3.0 * load(t),
         "input_tokens_per_second": lambda t: 150.0 * load(t),
         "inter_token_latency_mean": noisy(itl, 0.03, seed),
         "output_tokens_per_second": lambda t: load(t) / itl(t),
@@ -131,6 +134,20 @@ def test_another_model_is_another_baseline() -> None:
         world.replica(f"new{index}", model="bigger", target_up=step(T0, np.nan, 1.0),
                       **{name: _from(course) for name, course in new.items()})  # fmt: skip
     assert findings(world) == []
+
+
+def test_an_engine_that_counts_no_steps_is_judged_by_its_gauges() -> None:
+    def without_steps(factor: Any) -> World:
+        world = World()
+        for index in range(3):
+            courses = engine(daily(index), factor, index)
+            courses |= {"tokens_per_step": None, "prompt_tokens_per_step": None,
+                        "engine_steps_per_second": None}  # fmt: skip
+            world.replica(f"r{index}", **courses)
+        return rollout(world)
+
+    assert len(findings(without_steps(step(T0, 1.0, 1.3)))) == 1
+    assert findings(without_steps(1.0)) == []
 
 
 def _until(course: Load) -> Load:
