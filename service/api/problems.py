@@ -1,5 +1,7 @@
 """Every error as a problem document (RFC 9457): a word, a status and one plain sentence."""
 
+from traceback import format_exception
+
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -85,5 +87,6 @@ def _http(_: Request, error: Exception) -> Response:
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("request failed", path=request.url.path, exc_info=error)
+    # as text: a renderer that prints local variables would print tokens and bodies too
+    log.error("request failed", path=request.url.path, error="".join(format_exception(error)))
     return _answer(500, "internal", "this failed here, not with you; the log says more")

@@ -15,7 +15,7 @@ from service.doors import Doors, Right, token_of
 from vocabulary import failure_modes
 from vocabulary.actions import Action, Autonomy
 from vocabulary.entities import Change, Entity, EntityKind, Gpu, Replica, ReplicaState
-from vocabulary.errors import ConflictError, NotFound, StoreUnreachable
+from vocabulary.errors import ConflictError, NotFound, RequestRefused, StoreUnreachable
 from vocabulary.failure_modes import Severity
 from vocabulary.incidents import Activity, EvidenceRecord, Incident, IncidentState
 from vocabulary.samples import Frame, labels_of
@@ -93,7 +93,9 @@ class FakeDesk:
             and (since is None or one.resolved_at is None or one.resolved_at >= since)
             and (q is None or q in one.headline)
         ]
-        start = int(cursor or 0)
+        if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
+            raise RequestRefused("cursor", "this cursor is none that a list of incidents gave")
+        start = int((cursor or "0")[:9])
         after = start + limit
         return found[start:after], str(after) if after < len(found) else None
 
