@@ -215,6 +215,11 @@ def _named(  # noqa: PLR0911 - one for each way to fail
             )
         case ssl.SSLError() if "CERTIFICATE" in (error.reason or ""):
             return SourceUnauthorised(f"{where} wants a certificate of ours; give it as cert_file")
+        case ssl.SSLEOFError():  # TLS 1.3 servers refuse a client after the handshake is over
+            return SourceDown(
+                f"{where} broke the TLS connection; if it wants a certificate of ours, give it "
+                "as cert_file"
+            )
         case ssl.SSLError():
             return SourceUnreadable(f"{where} does not speak TLS as we do ({error.reason})")
         case socket.gaierror():
