@@ -9,7 +9,7 @@ import numpy as np
 from detectors._evidence import middle, say, span
 from detectors._throttling import THROTTLED, faulty_reasons
 from estimators.onset import run_start
-from estimators.peer_comparison import others_median
+from estimators.peer_comparison import others_median, robust_z
 from fleet import identity
 from vocabulary import failure_modes, signals
 from vocabulary.contracts import Detector
@@ -40,6 +40,8 @@ class StragglerGpu(Detector):
     slow_share: float = 0.87
     """Clock over the siblings' median below which a GPU is a straggler. Healthy siblings differ
     by a few per cent under a power cap; published cases run at a quarter to four fifths."""
+    apart: float = 4.0
+    """Distance from the siblings in units of their own spread (at least 2 % of the clock)."""
     hold_seconds: float = 180.0
     """How long it must stay slow."""
     busy_share: float = 0.3
@@ -56,8 +58,15 @@ class StragglerGpu(Detector):
                 own = self._under_load(clocks, busy, gpu.entity.id)
                 others = [self._under_load(clocks, busy, one) for one in siblings]
                 others = [row for row in others if np.isfinite(row).any()]
-                if own.size and others:
+                if own.size and others and self._apart(scene, times, own, others):
                     yield from self._judge(scene, gpu, times, own, _middle_of(others))
+
+    def _apart(self, scene: Scene, times: Array, own: Array, others: list[Array]) -> bool:
+        """Whether this GPU is further from its siblings than they are from each other."""
+        begin = scene.now - self.hold_seconds
+        levels = np.array([middle(span(times, row, begin, scene.now)) for row in (own, *others)])
+        distance = robust_z(levels, floor=0.02 * abs(middle(levels)))[0]
+        return not distance > -self.apart
 
     def _under_load(
         self, clocks: Mapping[str, Array], busy: Mapping[str, Array], uuid: str

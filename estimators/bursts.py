@@ -45,20 +45,6 @@ def share_burst(
     return Burst(bad / total, lower, bad_before / max(total_before, 1.0), upper, p_value)
 
 
-def poisson_burst(count: float, seconds: float, before: float, seconds_before: float) -> float:
-    """One-sided p-value that a rate has not risen.
-
-    Given the sum of both counts the newest is binomial (Przyborowski & Wilenski 1940); half an
-    event is added to the past.
-    """
-    if seconds <= 0.0 or seconds_before <= 0.0:
-        return 1.0
-    newest = round(count)
-    total = newest + round(before + 0.5)
-    chance = seconds / (seconds + seconds_before)
-    return float(stats.binom.sf(newest - 1, total, chance))
-
-
 def dispersion(bad: Array, total: Array) -> float:
     """By how much shares vary beyond binomial chance: Pearson's χ² over its degrees of freedom."""
     known = np.isfinite(bad) & np.isfinite(total) & (total > 0)

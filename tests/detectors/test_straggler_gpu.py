@@ -77,6 +77,14 @@ def test_a_low_clock_without_a_faulty_reason_is_left_alone() -> None:
     )
 
 
+def test_siblings_that_differ_among_themselves_prove_nothing() -> None:
+    """Mixed power limits: every card has its own clock."""
+    world = World().replica("a").gpu("GPU-a", "a", **hot() | {"clock": 1.1e9})
+    for name, clock in (("b", 1.98e9), ("c", 1.2e9), ("d", 1.6e9), ("e", 1.3e9)):
+        world.replica(name).gpu(f"GPU-{name}", name, clock=clock)
+    assert findings(world) == []
+
+
 def test_a_card_alone_is_not_compared() -> None:
     assert findings(World().replica("a").gpu("GPU-a", "a", **hot())) == []
 
