@@ -208,20 +208,8 @@ def _named(  # noqa: PLR0911 - one for each way to fail
             return SourceHung(f"{where} accepted, and did not answer in full in {seconds:g} s")
         case TimeoutError():
             return SourceDown(f"{where} did not accept a connection in {seconds:g} s")
-        case ssl.SSLCertVerificationError():
-            return SourceUnauthorised(
-                f"{where} shows a certificate we do not trust ({error.verify_message}); "
-                "give its authority as ca_file"
-            )
-        case ssl.SSLError() if "CERTIFICATE" in (error.reason or ""):
-            return SourceUnauthorised(f"{where} wants a certificate of ours; give it as cert_file")
-        case ssl.SSLEOFError():  # TLS 1.3 servers refuse a client after the handshake is over
-            return SourceDown(
-                f"{where} broke the TLS connection; if it wants a certificate of ours, give it "
-                "as cert_file"
-            )
         case ssl.SSLError():
-            return SourceUnreadable(f"{where} does not speak TLS as we do ({error.reason})")
+            return _tls_state(error, where)
         case socket.gaierror():
             return SourceDown(f"{parts.hostname} is not known to the resolver")
         case ConnectionRefusedError():
@@ -236,3 +224,19 @@ def _named(  # noqa: PLR0911 - one for each way to fail
             return SourceUnreadable(f"{where} does not speak HTTP ({type(error).__name__})")
         case _:
             return SourceUnreadable("the URL or a header holds a character that HTTP forbids")
+
+
+def _tls_state(error: ssl.SSLError, where: str) -> SourceError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return SourceUnauthorised(
+            f"{where} shows a certificate we do not trust ({error.verify_message}); "
+            "give its authority as ca_file"
+        )
+    if "CERTIFICATE" in (error.reason or ""):
+        return SourceUnauthorised(f"{where} wants a certificate of ours; give it as cert_file")
+    if isinstance(error, ssl.SSLEOFError):  # TLS 1.3 refuses a client after the handshake is over
+        return SourceDown(
+            f"{where} broke the TLS connection; if it wants a certificate of ours, give it as "
+            "cert_file"
+        )
+    return SourceUnreadable(f"{where} does not speak TLS as we do ({error.reason})")

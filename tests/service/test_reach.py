@@ -369,7 +369,7 @@ def test_a_client_certificate_is_shown_where_one_is_wanted(
     target = serve(answer(PAGE), server_context(certificates, demand_client=True))
     trust = {"ca_file": certificates / "server.pem"}
     # refused by an alert or by a closed connection, whichever arrives first
-    with pytest.raises((SourceUnauthorised, SourceDown), match="cert_file|broke the connection"):
+    with pytest.raises((SourceUnauthorised, SourceDown), match=r"cert_file|broke the connection"):
         get(target.url, **trust)
     ours = {"cert_file": certificates / "client.pem", "key_file": certificates / "client.key"}
     assert get(target.url, **trust, **ours) == PAGE
