@@ -18,6 +18,7 @@ from metering.budgets import Budget, budgets_of
 from metering.ledger import Ledger
 from metering.price_files import read_price_file
 from metering.prices import PriceBook, Unpriced, load_book
+from service.agent import Agent, Hardware
 from service.config import Config, Settings
 from service.reach import HttpReach
 from store.embedded import EmbeddedStore
@@ -27,7 +28,7 @@ from vocabulary.contracts import Clock, Collector, Detector, Remediation, Scope,
 from vocabulary.discovery import discover
 from vocabulary.entities import Gpu
 from vocabulary.errors import ConfigError, SourceError
-from vocabulary.samples import labels_of
+from vocabulary.samples import Sample, labels_of
 
 STORE_FOLDER = "series"
 LEDGER_FILE = "usage.sqlite"
@@ -172,6 +173,30 @@ def static_targets(settings: Settings) -> list[Target]:
         own = {"cluster": settings.cluster, "replica": f"static/{_authority(url)}"}
         targets.append(Target(url, labels_of({**own, **told}), headers))
     return targets
+
+
+def agent_of(config: Config, keep: Callable[[Sequence[Sample]], object]) -> Agent:
+    """The agent of this node."""
+
+    def deliver(moment: float, samples: list[Sample]) -> None:
+        del moment
+        keep(samples)
+
+    settings = config.settings
+    reach = reach_for(settings)
+    node = node_target(settings)
+    targets = static_targets(settings)
+    return Agent(
+        targets=lambda: targets,
+        read=page_reader(config).read,
+        reach=reach,
+        deliver=deliver,
+        hardware=[
+            Hardware(name, collector, node, reach)
+            for name, collector in node_collectors(config).items()
+        ],
+        deadline_seconds=settings.timeout_seconds + 1.0,
+    )
 
 
 def recogniser() -> Callable[[bytes], str | None]:

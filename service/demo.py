@@ -7,10 +7,11 @@ import numpy as np
 
 from service import assembly, core
 from service.agent import Agent, Hardware
+from service.announcement import announcing
 from service.clock import ManualClock, WallClock
 from service.config import Config
+from service.life import Life, elapsed
 from service.local import Loop, Pace
-from service.running import Life, announcing, elapsed
 from simulator.doors import Doors
 from simulator.fast import SimulatedReach, node_targets, page_targets
 from simulator.history import history
@@ -61,7 +62,7 @@ def prepare(
 
     pace = Pace(interval, clock, settings.demo_speed, simulated=True)
     agent = _agent(config, part, world, doors.url)
-    loop = Loop(pace, agent, part.pipeline, before, announcing(part), lambda: world.scraping)
+    loop = Loop(pace, agent, part.pipeline, before, announcing(part, say), lambda: world.scraping)
     return part, loop
 
 

@@ -24,8 +24,6 @@ def start(
     say: Callable[[str], None],
 ) -> None:
     """Start reading, exporting and offering the page; *then* remembers how to stop each."""
-    from service.running import agent_of
-
     settings = config.settings
     report = SelfReport()
     export = exporter_of(settings)
@@ -48,7 +46,7 @@ def start(
         for sink in sinks:
             sink(samples)
 
-    agent = agent_of(config, keep)
+    agent = assembly.agent_of(config, keep)
     pace = Pace(settings.interval_seconds, WallClock())
     stop = threading.Event()
 

@@ -4,97 +4,37 @@ Ctrl-C or SIGTERM ends each within five seconds: the loop finishes its turn, ser
 answers, files are committed and closed, and the console, a process of its own, is ended by id.
 """
 
-import contextlib
-import signal
 import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from types import FrameType
+from dataclasses import replace
 from typing import Any
 
-import structlog
-
 from service import assembly, console_process, core
-from service.agent import Agent, Hardware
+from service.announcement import announcing
 from service.api.application import create_app, receiver_of
 from service.client import TOKEN_FILE
 from service.clock import WallClock
 from service.config import Config, Settings
+from service.life import Life, living, say
 from service.local import Loop, Pace
-from service.network import demand_free
+from service.network import demand_free, port_is_free
 from service.otlp import over_grpc
 from service.server import HttpServer
-from vocabulary.incidents import Incident, IncidentState, incident_json
-from vocabulary.samples import Sample
+from vocabulary.incidents import incident_json
 
-log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Life:
-    """Ends when a signal says so or the time is over; then undoes what was started, in reverse."""
-
-    for_seconds: float | None = None
-    ended: threading.Event = field(default_factory=threading.Event)
-    _undo: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
-
-    def then(self, name: str, undo: Callable[[], object]) -> None:
-        """Remember how to undo what has just been started."""
-        self._undo.append((name, undo))
-
-    def wait(self) -> None:
-        """Return when it is time to stop."""
-        self.ended.wait(self.for_seconds)
-
-    def undo(self) -> None:
-        """Stop everything; one thing that fails to stop does not keep the others running."""
-        while self._undo:
-            name, undo = self._undo.pop()
-            try:
-                undo()
-            except Exception:
-                log.exception("could not stop", what=name)
-
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self.ended.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.ended.set()
-
-
-@contextlib.contextmanager
-def living(for_seconds: float | None) -> Iterator[Life]:
-    """A life that ends by signal; whatever happens inside, what was started is stopped."""
-    life = Life(for_seconds)
-    before = {one: signal.signal(one, life._end) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield life
-    finally:
-        life.undo()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def say(line: str) -> None:
-    """A line for the person at the terminal; data alone goes to stdout."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+GRPC_MEND = "otlp_grpc_port (tidegauge.yaml or TIDEGAUGE_OTLP_GRPC_PORT; 0 for none)"
 
 
 def run_up(
     config: Config, *, demo: bool, console: bool, for_seconds: float | None
 ) -> list[dict[str, Any]]:
     """Agent, server and console on this machine; gives the incidents of this data directory."""
+    config = _with_free_ports(config, console)
     settings = config.settings
-    _demand_ports(settings, console)
     core.prepare_folder(settings.data_dir)
     secret = core.secret_of(settings, leave_behind=True)
     with living(for_seconds) as life:
         if demo:
-            from service import demo as simulated
+            from service import demo as simulated  # heavy, and of no use outside of it
 
             part, loop = simulated.prepare(config, secret, life, say)
         else:
@@ -148,49 +88,9 @@ def _local(config: Config, secret: str, life: Life) -> tuple[core.Core, Loop]:
     part = core.build(config, clock, secret=secret)
     life.then("files", part.close)
     part.start_notifying(life.then)
-    agent = agent_of(config, part.keep)
+    agent = assembly.agent_of(config, part.keep)
     pace = Pace(settings.interval_seconds, clock)
-    return part, Loop(pace, agent, part.pipeline, after=announcing(part))
-
-
-def agent_of(config: Config, keep: Callable[[Sequence[Sample]], object]) -> Agent:
-    """The agent of this node."""
-
-    def deliver(moment: float, samples: list[Sample]) -> None:
-        del moment
-        keep(samples)
-
-    settings = config.settings
-    reach = assembly.reach_for(settings)
-    node = assembly.node_target(settings)
-    targets = assembly.static_targets(settings)
-    return Agent(
-        targets=lambda: targets,
-        read=assembly.page_reader(config).read,
-        reach=reach,
-        deliver=deliver,
-        hardware=[
-            Hardware(name, collector, node, reach)
-            for name, collector in assembly.node_collectors(config).items()
-        ],
-        deadline_seconds=settings.timeout_seconds + 1.0,
-    )
-
-
-def announcing(part: core.Core) -> Callable[[float, Sequence[Incident]], None]:
-    """Tell the person at the terminal what opened and what was resolved."""
-    told: dict[str, IncidentState] = {}
-
-    def after(moment: float, changed: Sequence[Incident]) -> None:
-        part.after_tick(moment)
-        for one in changed:
-            if told.get(one.id) is one.state or one.merged_into:
-                continue
-            told[one.id] = one.state
-            if one.state in {IncidentState.OPEN, IncidentState.RESOLVED}:
-                say(f"{one.state.value:<8} {one.severity.value:<8} {one.headline}")
-
-    return after
+    return part, Loop(pace, agent, part.pipeline, after=announcing(part, say))
 
 
 def start_api(part: core.Core, life: Life) -> str:
@@ -239,17 +139,16 @@ def _end_process(process: subprocess.Popen[bytes]) -> None:
         process.wait(1)
 
 
-def _demand_ports(settings: Settings, console: bool) -> None:
+def _with_free_ports(config: Config, console: bool) -> Config:
+    """Refuse taken ports; without gRPC go on where 4317 is taken and nobody asked for it."""
+    settings = config.settings
     demand_free(settings.host, settings.port, "API", "--port")
     if console:
         demand_free(settings.host, settings.console_port, "console", "--console-port")
-    if settings.otlp_grpc_port:
-        demand_free(
-            settings.host, settings.otlp_grpc_port, "OTLP receiver (gRPC)",
-            "otlp_grpc_port in tidegauge.yaml or TIDEGAUGE_OTLP_GRPC_PORT (0: none)",
-        )  # fmt: skip
-
-
-def elapsed(began: float) -> str:
-    """Seconds since *began* as a person reads them."""
-    return f"{time.monotonic() - began:.1f} s"
+    grpc_port = settings.otlp_grpc_port
+    if not grpc_port or port_is_free(settings.host, grpc_port):
+        return config
+    if "otlp_grpc_port" in config.sources:
+        demand_free(settings.host, grpc_port, "OTLP receiver", GRPC_MEND)
+    say(f"OTLP     over HTTP alone: port {grpc_port} is taken; name another with {GRPC_MEND}")
+    return replace(config, settings=replace(settings, otlp_grpc_port=0))
