@@ -49,10 +49,7 @@ class Assembler:
             since=since,
             entities=_entities(first, case),
             tenants=impact.tenants(tracked),
-            impact=_latest(
-                old.impact,
-                impact.assess(tracked, since, drawn, readings, self.price, self.settings),
-            ),
+            impact=self._impact(case, tracked, since, drawn, readings),
             changes=changes,
             causes=causes.rank(tracked, changes, readings, self.settings),
             evidence=evidence.gather(
@@ -63,6 +60,21 @@ class Assembler:
         incident = incident.evolve(actions=self._actions(incident, scene))
         case.incident = incident.evolve(title=title(incident), headline=headline(incident))
         case.assembled_at = scene.now
+
+    def _impact(
+        self,
+        case: Case,
+        tracked: Sequence[Tracked],
+        since: float,
+        drawn: Map,
+        readings: Readings,
+    ) -> Impact:
+        """What it costs; once it is over, what it cost at last."""
+        scene = readings.scene
+        if not any(one.active(scene.now, scene.interval) for one in tracked):
+            return case.incident.impact
+        found = impact.assess(tracked, since, drawn, readings, self.price, self.settings)
+        return _grown(case.incident.impact, found)
 
     def links(self, incident_id: str, first: Tracked) -> tuple[tuple[str, str], ...]:
         """Where to read on: the incident's own page, which never moves, and its runbook."""
@@ -108,19 +120,15 @@ def _first(names: Iterable[str]) -> str:
     return next((name for name in names if name), "")
 
 
-def _latest(old: Impact, new: Impact) -> Impact:
-    """The newest known figures: what was counted once does not become unknown again."""
-    kept = [
-        name
-        for name in ("requests_affected", "tokens_lost")
-        if getattr(new, name) is None and getattr(old, name) is not None
-    ]
-    if not kept:
-        return new
-    return Impact(
-        old.requests_affected if "requests_affected" in kept else new.requests_affected,
-        old.tokens_lost if "tokens_lost" in kept else new.tokens_lost,
-        new.usd_per_hour,
-        new.slo_burn,
-        f"{new.basis}; {' and '.join(kept)} as last counted",
-    )
+def _grown(old: Impact, new: Impact) -> Impact:
+    """The newest figures; what was counted once becomes neither unknown again nor less."""
+    requests = _more(old.requests_affected, new.requests_affected)
+    tokens = _more(old.tokens_lost, new.tokens_lost)
+    basis = new.basis
+    if (requests, tokens) != (new.requests_affected, new.tokens_lost):
+        basis = f"{basis}; the most that was counted at any time"
+    return Impact(requests, tokens, new.usd_per_hour, new.slo_burn, basis)
+
+
+def _more(old: float | None, new: float | None) -> float | None:
+    return max((one for one in (old, new) if one is not None), default=None)

@@ -62,7 +62,10 @@ def rank(
 def nearby(
     changes: Iterable[Change], tracked: Sequence[Tracked], since: float, settings: DeskSettings
 ) -> tuple[NearbyChange, ...]:
-    """Changes close to the onset in time and to the findings in topology, nearest first."""
+    """Changes close to the onset in time and to the findings in topology.
+
+    What somebody did comes before what was merely seen to happen, then the nearest first.
+    """
     here = frozenset[str]().union(*(one.acts_on for one in tracked))
     found = []
     for change in changes:
@@ -73,7 +76,9 @@ def nearby(
                 found.append(
                     NearbyChange(change.at, change.kind, change.entity, change.what, offset)
                 )
-    found.sort(key=lambda one: (abs(one.offset_seconds), str(one.entity), one.what))
+    found.sort(
+        key=lambda one: (one.kind not in _ACTS, abs(one.offset_seconds), str(one.entity), one.what)
+    )
     return tuple(found[:MAX_CHANGES])
 
 

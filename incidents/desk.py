@@ -230,7 +230,8 @@ class IncidentDesk:
         verdict = page_budget.judge(case, active, now, budget, self.settings)
         if verdict.severity.rank > was.rank:
             case.incident = case.incident.evolve(severity=verdict.severity)
-            case.act(now, "severity raised", f"{was.value} to {verdict.severity.value}")
+            if not any(line.what in ("opened", "reopened") for line in case.acts):
+                case.act(now, "severity raised", f"{was.value} to {verdict.severity.value}")
         if verdict.withheld is not None and verdict.withheld.rule != case.withheld:
             case.act(now, "page withheld", verdict.withheld.why)
         case.withheld = verdict.withheld.rule if verdict.withheld is not None else ""

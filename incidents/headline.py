@@ -48,25 +48,30 @@ def _spelt(text: str) -> str:
 
 
 def _what(incident: Incident) -> str:
-    began = datetime.fromtimestamp(incident.since, UTC).strftime("%H:%M UTC")
+    began = _clock(incident.since)
     where = [incident.model, incident.pool if incident.pool != incident.model else ""]
     subject = " / ".join(filter(None, where)) or incident.entity.kind.value
-    more = len(incident.entities) - 1
+    more, over = len(incident.entities) - 1, incident.resolved_at
     others = f" and {more} more" if more > 0 else ""
     return (
         f"{subject}: {_lowered(incident.failure_mode.title)} ({incident.entity.label}{others}) "
-        f"since {began}."
+        f"since {began}{f' until {_clock(over)}' if over is not None else ''}."
     )
+
+
+def _clock(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%H:%M UTC")
 
 
 def _impact(incident: Incident) -> str:
     impact = incident.impact
+    burning = "burning" if incident.resolved_at is None else "burnt"
     known = [
         f"{impact.requests_affected:,.0f} requests hit" if impact.requests_affected else "",
         f"{len(incident.tenants)} tenants named" if len(incident.tenants) > 1 else "",
         f"tenant {incident.tenants[0]}" if len(incident.tenants) == 1 else "",
         f"{impact.tokens_lost:,.0f} tokens lost" if impact.tokens_lost else "",
-        f"{impact.usd_per_hour:,.2f} USD/h burning" if impact.usd_per_hour else "",
+        f"{impact.usd_per_hour:,.2f} USD/h {burning}" if impact.usd_per_hour else "",
         f"error budget burns {impact.slo_burn:.1f}x" if impact.slo_burn else "",
     ]
     said = ", ".join(filter(None, known))

@@ -97,7 +97,9 @@ def _withheld(
         return None
     lasted = now - min(one.first_at for one in pageable)
     if lasted < settings.persistence_seconds and len({one.mode.family for one in active}) < 2:
-        return Withheld("persistence", f"one family of evidence for {lasted:.0f} s")
+        limit = settings.persistence_seconds
+        why = f"one family of evidence for {lasted:.0f} s; it pages at {limit:.0f} s, or with two"
+        return Withheld("persistence", why)
     if budget.spent:
         spent = f"{budget.realised} of {budget.allowed} pages in a week"
         return Withheld("budget", f"the fleet's page budget is spent: {spent}")

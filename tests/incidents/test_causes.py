@@ -53,6 +53,17 @@ def test_a_regression_right_after_a_rollout_names_the_change(story: Story) -> No
     assert "Changed 4 min before: image vllm 0.32.0 to 0.33.0." in incident.headline
 
 
+def test_what_somebody_did_comes_before_what_was_seen_to_happen(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.world.changes = [
+        Change(NOON - 700, "rollout", pool_entity(), "vllm 0.32.0 to 0.33.0", "prod/chat"),
+        Change(NOON - 300, "scale", first.entity, "chat-9 is no longer seen", "prod/chat"),
+    ]
+    story.tick(finding(f.THROUGHPUT_REGRESSION, first, severity=Severity.WARNING))
+    assert [change.kind for change in story.only().changes] == ["rollout", "scale"]
+    assert "Changed 10 min before: vllm" in story.only().headline
+
+
 def test_a_pod_seen_to_leave_after_the_onset_is_no_suspect(story: Story) -> None:
     first, *_ = story.world.add_pool()
     story.world.changes = [Change(NOON - 60, "scale", first.entity, "no longer seen", "prod/chat")]

@@ -106,7 +106,23 @@ def test_what_was_counted_does_not_become_unknown_again(story: Story) -> None:
     story.hold(75, lambda now: stalled(first, now))
     impact = story.only().impact
     assert impact.requests_affected == 7.0
-    assert "as last counted" in impact.basis
+    assert "the most that was counted at any time" in impact.basis
+
+
+def test_when_it_is_over_the_figures_are_those_of_the_trouble_not_of_the_recovery(
+    make_story: Callable[..., Story],
+) -> None:
+    story = make_story(price=four_dollars)
+    first, *_ = story.world.add_pool()
+    story.world.series["requests_waiting"] = rows(first, [163.0])
+    story.tick(stalled(first))
+    story.world.series["requests_waiting"] = rows(first, [2.0])
+    story.hold(900)
+    over = story.only()
+    assert over.impact.requests_affected == 163.0
+    assert over.impact.usd_per_hour == Decimal("4.00")
+    assert "163 requests hit, 4.00 USD/h burnt" in over.headline
+    assert "until 12:1" in over.headline
 
 
 def test_sums_over_a_long_past_say_how_far_they_reach(story: Story) -> None:

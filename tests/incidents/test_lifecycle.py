@@ -30,7 +30,7 @@ def test_goes_through_its_life_when_findings_stop(story: Story) -> None:
     assert over.resolved_at is not None
     whats = [line.what for line in over.activity]
     assert whats == [
-        "opened", "severity raised", "paged", "acknowledged", "mitigated", "resolved",
+        "opened", "paged", "acknowledged", "mitigated", "resolved",
     ]  # fmt: skip
 
 
