@@ -52,9 +52,11 @@ def backend(settings: Settings) -> PrometheusStore | None:
     return PrometheusStore(settings.prometheus_url) if settings.prometheus_url else None
 
 
-def ledger_of(settings: Settings, book: PriceBook) -> Ledger:
+def ledger_of(
+    settings: Settings, book: PriceBook, pool_of: Callable[[str], str] = lambda _: ""
+) -> Ledger:
     """The usage ledger in the data directory."""
-    return Ledger(settings.data_dir / LEDGER_FILE, book)
+    return Ledger(settings.data_dir / LEDGER_FILE, book, pool_of)
 
 
 def price_book(settings: Settings, *, demo: bool = False) -> PriceBook:

@@ -53,6 +53,8 @@ class Settings:
     token_file: Path | None = _setting(
         None, "File that holds the token, instead of the token itself."
     )
+    agent_token_file: Path | None = _setting(None, "Token that agents report with.")
+    ingest_token_file: Path | None = _setting(None, "Token that applications send OTLP with.")
     tls_cert: Path | None = _setting(None, "Certificate chain (PEM) to serve with.")
     tls_key: Path | None = _setting(None, "Private key (PEM) of that certificate.")
     allow_insecure: bool = _setting(

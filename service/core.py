@@ -1,5 +1,6 @@
 """What every server has: store, ledger, fleet, detectors, desk, doors, and the API over them."""
 
+import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from service import assembly
 from service.api.wiring import Info, Wiring
 from service.client import TOKEN_FILE
 from service.config import Config, Settings, token_of
-from service.doors import Doors, check_listen, new_secret
+from service.doors import Doors, Right, check_listen, new_secret
 from service.doors import token_of as door_token
 from service.otlp.identity import Tenants
 from service.pipeline import Pipeline
@@ -29,10 +30,11 @@ from service.usage import budget_rows, usage_rows
 from store.asking import Asking
 from store.embedded import EmbeddedStore
 from store.records import IncidentRecords
+from vocabulary import metrics
 from vocabulary.contracts import Clock
 from vocabulary.entities import Change
 from vocabulary.errors import ConfigError
-from vocabulary.samples import Sample
+from vocabulary.samples import Sample, Series, labels_of
 from vocabulary.usage import UsageSpan
 
 log = structlog.get_logger(__name__)
@@ -70,6 +72,21 @@ class Core:
         kept = self.store.append(everything)
         self.report.take(everything)
         return kept
+
+    def how_we_are(self) -> list[Sample]:
+        """Samples that are true only at the moment of asking."""
+        now = self.clock.now()
+        age = now - self.pipeline.ticked_at if self.pipeline.ticked_at else math.nan
+        dropped = [
+            _own(metrics.SAMPLES_DROPPED, count, now, limit=limit)
+            for limit, count in sorted(self.store.dropped.items())
+        ]
+        told = [
+            _own(metrics.NOTIFICATIONS, count, now, receiver=receiver, outcome=outcome)
+            for (receiver, outcome), count in sorted(self.alertmanager.counts.items())
+        ]
+        ages = [] if math.isnan(age) else [_own(metrics.WATERMARK_AGE, age, now)]
+        return [*ages, *dropped, *told]
 
     def after_tick(self, moment: float) -> None:
         """What follows every tick: the fleet's memory is saved now and then."""
@@ -141,12 +158,23 @@ class Core:
 
 
 def doors_of(settings: Settings, secret: str) -> Doors:
-    """Who may come in: the bearer of the token, under the names this server is reached by."""
+    """Who may come in, and what for, under the names this server is reached by.
+
+    The operator's token may do all; an agent's may report and is believed about who things are;
+    an application's may send telemetry, and what it says of identity is a claim.
+    """
     check_listen(
         settings.host, bool(secret), settings.tls_cert is not None, settings.allow_insecure
     )
     hosts = frozenset({*settings.allowed_hosts, settings.host})
-    return Doors((door_token("operator", secret),), hosts)
+    tokens = [door_token("operator", secret)]
+    if settings.agent_token_file is not None:
+        agent = assembly.secret(settings.agent_token_file)
+        tokens.append(door_token("agent", agent, frozenset({Right.COLLECT, Right.INGEST})))
+    if settings.ingest_token_file is not None:
+        application = assembly.secret(settings.ingest_token_file)
+        tokens.append(door_token("application", application, frozenset({Right.INGEST})))
+    return Doors(tuple(tokens), hosts)
 
 
 def secret_of(settings: Settings, *, leave_behind: bool) -> str:
@@ -170,8 +198,8 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
     store = assembly.open_store(settings, clock)
     asking: Asking = assembly.backend(settings) or store
     book = assembly.price_book(settings, demo=simulated)
-    ledger = assembly.ledger_of(settings, book)
     fleet = FleetView()
+    ledger = assembly.ledger_of(settings, book, lambda model: pool_of(fleet, model))
     records = IncidentRecords(settings.data_dir / assembly.CONTROL_FILE)
     remembered = records.snapshot(FLEET_SNAPSHOT)
     if remembered is not None:
@@ -195,7 +223,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         interval=settings.interval_seconds,
         told=inbox.findings,
     )
-    return Core(
+    part = Core(
         settings=settings,
         clock=clock,
         store=store,
@@ -213,6 +241,19 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         budgets=assembly.budgets(settings),
         simulated=simulated,
     )
+    report.own = part.how_we_are
+    ledger.price_unpriced(clock.now())  # prices may have come since they were missed
+    return part
+
+
+def pool_of(fleet: FleetView, model: str) -> str:
+    """The only pool that serves *model*; empty when there is none, or more than one."""
+    pools = {one.pool for one in fleet.replicas() if one.model == model}
+    return pools.pop() if len(pools) == 1 else ""
+
+
+def _own(metric: metrics.Metric, value: float, at: float, **labels: str) -> Sample:
+    return Sample(Series(metric.name, labels_of(labels)), float(value), at)
 
 
 def prepare_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from service.config import load
+from service.rules import derived
 from store.promql import render_signal
 from vocabulary import failure_modes, metrics, signals
 
@@ -25,11 +26,11 @@ def pages() -> dict[str, str]:
 
 
 def write(folder: Path) -> list[Path]:
-    """Write every page into *folder*; gives those that changed."""
+    """Write every page into *folder*, and what is made out of the rules; gives what changed."""
     changed = []
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        file = folder / name
+    wanted = {folder / name: text for name, text in pages().items()}
+    for file, text in (wanted | derived(folder.parent)).items():
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
             changed.append(file)

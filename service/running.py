@@ -98,6 +98,7 @@ def start_api(part: core.Core, life: Life) -> str:
     settings = part.settings
     wiring = part.wiring()
     receiver = receiver_of(wiring)
+    part.report.own = lambda: [*part.how_we_are(), *receiver.own_samples()]
     server = HttpServer(
         create_app(wiring, receiver), settings.host, settings.port, settings.tls_cert,
         settings.tls_key,

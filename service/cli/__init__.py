@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from service import logs
 from service.cli import (
     bench,
     console,
@@ -59,6 +60,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; known errors become one line and an exit code."""
+    logs.configure()
     try:
         app()
     except (StoreUnreachable, SourceError) as error:
