@@ -76,6 +76,9 @@ def _write_history(part: core.Core, world: World, span: float) -> int:
         (series, np.concatenate([t for t, _ in some]), np.concatenate([v for _, v in some]))
         for series, some in parts.items()
     ]
+    times = max((column[1] for column in columns), key=len)
+    held = [*_products(world, 0.0), *_allocations(world, 0.0)]
+    columns += [(one.series, times, np.ones(len(times))) for one in held]
     kept = part.store.append_columns(columns)
     return kept + part.store.append_columns(part.meter.history(columns))
 
@@ -113,6 +116,21 @@ def _allocations(world: World, moment: float) -> list[Sample]:
             Series(
                 metrics.GPU_ALLOCATION.name,
                 labels_of({**dict(one.labels), "gpu": one.gpu, "node": one.node}),
+            ),
+            1.0,
+            moment,
+        )
+        for one in world.gpu_allocations()
+    ]
+
+
+def _products(world: World, moment: float) -> list[Sample]:
+    """What each GPU is, for the past that NVML never saw."""
+    return [
+        Sample(
+            Series(
+                metrics.GPU_INFO.name,
+                labels_of({"gpu": one.gpu, "node": one.node, "product": one.gpu_model}),
             ),
             1.0,
             moment,

@@ -1,6 +1,7 @@
 """`tidegauge usage`: what was used, by whom, at what price."""
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from service.cli.shared import (
     ConfigOption,
     Output,
     OutputOption,
+    complain,
     configuration,
     print_json,
     print_table,
@@ -52,8 +54,23 @@ def report(
         f"{made['start']} to {made['end']}, from {made['source']} ({made['vantage'] or 'no data'})"
     )
     print_table(title, [name.replace("_", " ").upper() for name in columns], rows)
+    gpu_rows = [
+        [one["pool"], one["model"], one["gpu_seconds"], one["usd"], one["price_source"]]
+        for one in made["gpu_time"]
+    ]
+    if gpu_rows:
+        head = ("POOL", "MODEL", "GPU SECONDS", "USD", "PRICE SOURCE")
+        print_table("\nGPU time paid for", head, gpu_rows)
     typer.echo(f"Total: {made['total_usd'] or 'nothing priced'} USD, "
                f"{made['unpriced_tokens']} tokens unpriced")  # fmt: skip
+
+
+class Format(StrEnum):
+    """What `usage export` writes."""
+
+    CSV = "csv"
+    FOCUS = "focus"
+    """FOCUS 1.2 cost and usage rows, one a day, tenant, model, token kind and rate."""
 
 
 @app.command()
@@ -61,15 +78,24 @@ def export(
     start: FromOption = None,
     end: ToOption = None,
     by: ByOption = "tenant,model,pool",
+    form: Annotated[Format, typer.Option("--format", help="csv or focus.")] = Format.CSV,
     data_dir: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """The report as CSV on stdout."""
+    """The report as CSV, or as FOCUS rows, on stdout."""
+    from metering import focus
     from metering.statement import as_csv, statement
     from service.usage import dimensions
 
-    made = statement(_ledger(config, data_dir), *_period(start, end), dimensions(by))
-    typer.echo(as_csv(made), nl=False)
+    ledger = _ledger(config, data_dir)
+    if form is Format.CSV:
+        typer.echo(as_csv(statement(ledger, *_period(start, end), dimensions(by))), nl=False)
+        return
+    cluster = configuration(config, data_dir=data_dir).settings.cluster
+    made = focus.export(ledger, *_period(start, end), focus.Issuer("Tidegauge", cluster))
+    typer.echo(focus.as_csv(made), nl=False)
+    if made.unpriced_tokens:
+        complain(f"{made.unpriced_tokens} tokens have no price and are left out; price them first")
 
 
 @app.command()
