@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from simulator.victims import pool_of
 from vocabulary.entities import Entity
 from vocabulary.failure_modes import FailureMode
 
@@ -82,12 +83,14 @@ class Fault(ABC):
         """Whom an honest finding may name, the best answer first."""
 
     def truth(self) -> dict[str, Any]:
-        """What really happened, for scoring."""
+        """What really happened, for scoring; `pool` is where it happened, empty if everywhere."""
+        pool = getattr(self, "pool", "")
         return {
             "code": self.code,
             "failure_mode": self.failure_mode.word,
             "benign": self.benign,
             "entities": [str(entity) for entity in self.entities()],
+            "pool": str(pool_of(pool)) if pool else "",
             "detect_within": self.detect_within,
             "duration": self.duration,
         }
