@@ -1,14 +1,17 @@
 """Building the parts out of the configuration: every room's plugins, stores and clients."""
 
+import dataclasses
 import socket
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import collectors
 import detectors
 import remediations
+from collectors._dialect import dialect
 from collectors._exposition import Limits, parse
 from collectors._reading import PageCollector, PageReader, recognise
 from incidents.alertmanager import Alertmanager, AlertmanagerSettings
@@ -47,9 +50,13 @@ def open_store(settings: Settings, clock: Clock) -> EmbeddedStore:
     )
 
 
-def backend(settings: Settings) -> PrometheusStore | None:
-    """The Prometheus-compatible backend to ask instead, when one is configured."""
-    return PrometheusStore(settings.prometheus_url) if settings.prometheus_url else None
+def backend(config: Config) -> PrometheusStore | None:
+    """The Prometheus-compatible backend to ask instead, when one is configured.
+
+    It is asked in our words and, where it scrapes servers itself, in theirs.
+    """
+    url = config.settings.prometheus_url
+    return PrometheusStore(url, dialect=dialect(page_collectors(config))) if url else None
 
 
 def ledger_of(
@@ -110,7 +117,22 @@ def desk_of(
 
 def all_collectors(config: Config) -> dict[str, Collector]:
     """Every discovered collector with its configured settings."""
-    return config.build("collectors", discover(collectors, Collector))  # type: ignore[type-abstract]
+    built = config.build("collectors", discover(collectors, Collector))  # type: ignore[type-abstract]
+    key = config.settings.tenant_key
+    return {name: _with_key(one, key) if key else one for name, one in built.items()}
+
+
+def _with_key(collector: Collector, key: str) -> Collector:
+    """Pseudonyms under one key everywhere, so that pages and spans name tenants alike."""
+    fields = {item.name for item in dataclasses.fields(cast("Any", collector))}
+    if "pseudonym_key" not in fields:
+        return collector
+    return cast("Collector", dataclasses.replace(cast("Any", collector), pseudonym_key=key))
+
+
+def page_collectors(config: Config) -> dict[str, PageCollector]:
+    """Collectors whose source is a page."""
+    return {n: c for n, c in all_collectors(config).items() if isinstance(c, PageCollector)}
 
 
 def all_detectors(config: Config) -> dict[str, Detector]:
@@ -126,7 +148,7 @@ def all_remediations(config: Config) -> list[Remediation]:
 
 def page_reader(config: Config, timeout_seconds: float = 0.0) -> PageReader:
     """Reads any page with whichever collector recognises it, within the configured time."""
-    pages = {n: c for n, c in all_collectors(config).items() if isinstance(c, PageCollector)}
+    pages = page_collectors(config)
     settings = config.settings
     limits = Limits(bytes=int(settings.max_page_mib * 2**20))
     return PageReader(pages, timeout_seconds or settings.timeout_seconds, limits)

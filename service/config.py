@@ -66,7 +66,7 @@ class Settings:
     scrape: tuple[str, ...] = _setting(
         (), "Pages of model servers and gateways to read; `URL#model=NAME` where a page names none."
     )
-    scrape_token_file: Path | None = _setting(None, "Bearer token sent to the scraped pages.")
+    scrape_token_file: Path | None = _setting(None, "Bearer token sent to every page in `scrape`.")
     interval_seconds: float = _setting(15.0, "Seconds between two readings of a target.")
     timeout_seconds: float = _setting(5.0, "Seconds a target has to answer in full.")
     max_page_mib: float = _setting(16.0, "Largest page accepted from a target.")

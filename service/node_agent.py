@@ -25,12 +25,14 @@ def start(
 ) -> None:
     """Start reading, exporting and offering the page; *then* remembers how to stop each."""
     settings = config.settings
+    clock = WallClock()
     report = SelfReport()
     export = exporter_of(settings)
     sinks: list[Callable[[Sequence[Sample]], object]] = [report.take]
     if export is not None:
         then("OTLP export", export.close)
         sinks.append(export.offer)
+        report.own = lambda: export.report(clock.now())
         say(f"OTLP     {settings.otlp_endpoint} ({settings.otlp_protocol})")
     elif not settings.agent_port:
         raise ConfigError(
@@ -47,7 +49,7 @@ def start(
             sink(samples)
 
     agent = assembly.agent_of(config, keep)
-    pace = Pace(settings.interval_seconds, WallClock())
+    pace = Pace(settings.interval_seconds, clock)
     stop = threading.Event()
 
     def run() -> None:

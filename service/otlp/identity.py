@@ -5,13 +5,12 @@ gateway's team and key, then the end user), then the resource, which is set by w
 client. A stranger's span attributes are never asked: any caller can write them.
 """
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.otlp.attributes import Plain, as_text
 from vocabulary import otel
+from vocabulary.pseudonyms import pseudonym
 from vocabulary.usage import UNKNOWN_TENANT
 
 INSTANCE = "service.instance.id"
@@ -41,9 +40,7 @@ class Tenants:
 
     def pseudonym(self, name: str) -> str:
         """*name*, or what stands for it."""
-        if not self.key:
-            return name
-        return "t-" + hmac.new(self.key, name.encode(), hashlib.sha256).hexdigest()[:16]
+        return pseudonym(name, self.key)
 
 
 def client_name(resource: Mapping[str, Plain]) -> str:
