@@ -38,7 +38,7 @@ class EngineDead(Detector):
     """Down for this long when upstream calls fail meanwhile: three reads at 15 s."""
     bridge_seconds: float = 180.0
     """Up for less than this between two times down is one failure: a process that comes back and
-    dies at its first requests."""
+    dies at its first requests. Less than the 15 s between two looks counts as those."""
     quiet_seconds: float = 300.0
     """Down for this long when no call fails: as long as Kubernetes' longest restart back-off."""
     planned_seconds: float = 900.0
@@ -78,7 +78,7 @@ class EngineDead(Detector):
         moments = frame.times[down]
         if not moments.size or scene.now - moments[-1] > 4.0 * scene.interval:
             return None
-        breaks = np.flatnonzero(np.diff(moments) > self.bridge_seconds)
+        breaks = np.flatnonzero(np.diff(moments) > max(self.bridge_seconds, UP.step))
         return float(moments[breaks[-1] + 1] if breaks.size else moments[0])
 
     def _starts(self, scene: Scene, replica: Replica) -> tuple[float, ...]:

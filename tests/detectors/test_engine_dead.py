@@ -76,3 +76,9 @@ def test_stays_silent_during_a_planned_swap_of_the_pools_model() -> None:
 
 def test_leaves_lost_telemetry_to_another_detector() -> None:
     assert findings(dead_for(900.0, siblings=0).gateway()) == []
+
+
+def test_a_bridge_shorter_than_the_look_itself_still_finds_the_dead() -> None:
+    world = dead_for(330.0).gateway()
+    (finding,) = EngineDead(bridge_seconds=5.0).detect(world.scene())
+    assert finding.since == NOW - 330.0
