@@ -32,6 +32,7 @@ from vocabulary.discovery import discover
 from vocabulary.entities import Gpu
 from vocabulary.errors import ConfigError, SourceError
 from vocabulary.samples import Sample, labels_of
+from vocabulary.signals import TARGET_UP
 
 STORE_FOLDER = "series"
 LEDGER_FILE = "usage.sqlite"
@@ -50,13 +51,23 @@ def open_store(settings: Settings, clock: Clock) -> EmbeddedStore:
     )
 
 
-def backend(config: Config) -> PrometheusStore | None:
+def backend(config: Config, clock: Clock) -> PrometheusStore | None:
     """The Prometheus-compatible backend to ask instead, when one is configured.
 
-    It is asked in our words and, where it scrapes servers itself, in theirs.
+    A backend that holds our agents' series is asked in our words, any other in the servers' own.
+
+    Raises:
+        StoreUnreachable: It does not answer.
     """
     url = config.settings.prometheus_url
-    return PrometheusStore(url, dialect=dialect(page_collectors(config))) if url else None
+    if not url:
+        return None
+    ours = PrometheusStore(url)
+    now = clock.now()
+    if not ours.evaluate(TARGET_UP, now - 900.0, now, 60.0).empty:
+        return ours
+    ours.close()
+    return PrometheusStore(url, dialect=dialect(page_collectors(config)))
 
 
 def ledger_of(

@@ -196,7 +196,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
     """
     settings = config.settings
     store = assembly.open_store(settings, clock)
-    asking: Asking = assembly.backend(config) or store
+    asking: Asking = assembly.backend(config, clock) or store
     book = assembly.price_book(settings, demo=simulated)
     fleet = FleetView()
     ledger = assembly.ledger_of(settings, book, lambda model: pool_of(fleet, model))

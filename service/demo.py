@@ -85,7 +85,6 @@ def _write_history(part: core.Core, world: World, span: float) -> int:
 
 def _agent(config: Config, part: core.Core, world: World, url: str) -> Agent:
     reach = assembly.reach_for(config.settings)
-    collectors = assembly.node_collectors(config)
 
     def deliver(moment: float, samples: Sequence[Sample]) -> None:
         part.keep([*samples, *_allocations(world, moment)])
@@ -102,8 +101,8 @@ def _agent(config: Config, part: core.Core, world: World, url: str) -> Agent:
                 node,
                 SimulatedReach(world, dict(node.labels)["node"]),
             )
-            for name, collector in collectors.items()
             for node in node_targets(world)
+            for name, collector in assembly.node_collectors(config).items()
         ],
         deadline_seconds=READ_SECONDS + 0.5,
     )
