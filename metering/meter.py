@@ -25,7 +25,7 @@ from metering.history import (
 from metering.ledger import HOUR, Ledger
 from metering.money import counted
 from metering.prices import PriceBook, Unpriced
-from metering.tracks import METERED, Meaning, Tracks, meaning
+from metering.tracks import METERED, Meaning, Tracks, meaning, source_of
 from vocabulary import metrics as m
 from vocabulary.samples import Sample, Series, labels_of
 
@@ -79,6 +79,8 @@ class UsageMeter:
                 allocations.append(sample)
             elif sample.series.name == m.GPU_INFO.name:
                 self._learn(sample.series)
+            elif sample.series.name == m.TARGET_UP.name and sample.value == 1.0:
+                self._tracks.read(source_of(sample.series), sample.at)
         self.accounts.gateway_seen |= any(what.vantage == "gateway" for what, _ in counters)
         for what, (_, value, at) in counters:
             moved = self.accounts.tokens(what, counted(self._tracks.growth(what, value, at)), at)

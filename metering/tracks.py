@@ -21,7 +21,7 @@ CALL_KINDS = {
 }
 METERED = frozenset((*TOKEN_KINDS, *CALL_KINDS))
 """Names of the series a meter follows."""
-_SOURCE = ("cluster", "node", "namespace", "pod", "replica", "vantage")
+_SOURCE = ("cluster", "node", "namespace", "pod", "replica")
 _CHARGED_TO = ("cluster", "namespace", "tenant", "model", "pool", "vantage")
 _VOLATILE = ("version",)
 """Labels that may turn up late on a series that goes on counting."""
@@ -35,8 +35,8 @@ class Meaning:
     """What its growth is booked as."""
     key: Series
     """The series without volatile labels: what makes two samples one counter's."""
-    source: tuple[str, Labels]
-    """The metric and the target it was read from."""
+    source: Labels
+    """The target it was read from."""
     tenant: str
     model: str
     pool: str
@@ -58,7 +58,7 @@ def meaning(series: Series) -> Meaning:
     return Meaning(
         kinds,
         Series(series.name, labels_of((k, v) for k, v in series.labels if k not in _VOLATILE)),
-        (series.name, labels_of((k, v) for k, v in series.labels if k in _SOURCE)),
+        source_of(series),
         labels.get("tenant", ""),
         labels.get("model", ""),
         labels.get("pool", ""),
@@ -67,18 +67,28 @@ def meaning(series: Series) -> Meaning:
     )
 
 
+def source_of(series: Series) -> Labels:
+    """Labels of the target that *series* was read from."""
+    return labels_of((k, v) for k, v in series.labels if k in _SOURCE)
+
+
 class Tracks:
     """The last reading of every counter, and growth since.
 
     The first reading of a counter is growth only where its target was read before: then the
-    counter is new and began at zero. Otherwise it may have counted for weeks before we came.
+    counter is new and began at zero, be it the target's first counter of all (a gateway shows none
+    until somebody calls). Otherwise it may have counted for weeks before we came.
     """
 
     def __init__(self, readings: dict[Series, tuple[float, float]] | None = None) -> None:
         self._last = dict(readings or {})
-        self._first_seen: dict[tuple[str, Labels], float] = {}
+        self._first_seen: dict[Labels, float] = {}
         self.late = 0
         """Readings older than the newest of their counter: passed over."""
+
+    def read(self, source: Labels, at: float) -> None:
+        """The target was read at this moment, whatever it counted."""
+        self._first_seen.setdefault(source, at)
 
     def growth(self, what: Meaning, value: float, at: float) -> float:
         """By how much the counter grew since its last reading; never negative."""

@@ -51,6 +51,20 @@ def test_the_first_burst_of_a_new_key_is_charged_in_full() -> None:
     assert sorted(usd(new_key)) == [0.0, 0.6]
 
 
+def test_the_first_burst_of_a_gateway_that_had_no_calls_yet_is_charged_in_full() -> None:
+    meter = UsageMeter(BOOK)
+    up = Series(m.TARGET_UP.name, labels_of({"replica": "static/gw:4000", "verdict": "ok"}))
+    meter.observe([Sample(up, 1.0, T0)])
+    assert usd(meter.observe([tokens(15, 1_000_000), Sample(up, 1.0, T0 + 15)])) == [0.6]
+
+
+def test_a_target_that_could_not_be_read_may_have_counted_before() -> None:
+    meter = UsageMeter(BOOK)
+    up = Series(m.TARGET_UP.name, labels_of({"replica": "static/gw:4000", "verdict": "hung"}))
+    meter.observe([Sample(up, 0.0, T0)])
+    assert usd(meter.observe([tokens(15, 1_000_000)])) == [0.0]
+
+
 def test_a_restart_counts_from_zero_and_takes_nothing_from_the_others() -> None:
     meter = UsageMeter(BOOK)
     labels = ({"replica": "a"}, {"replica": "b"})
