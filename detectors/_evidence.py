@@ -6,7 +6,7 @@ import numpy as np
 
 from vocabulary.entities import Entity
 from vocabulary.findings import Evidence
-from vocabulary.samples import Array
+from vocabulary.samples import Array, Frame
 from vocabulary.scene import Watch
 
 
@@ -25,6 +25,15 @@ def average(row: Array) -> float:
     """Mean of what is known; NaN when nothing is."""
     known = row[np.isfinite(row)]
     return float(known.mean()) if known.size else float("nan")
+
+
+def by(frame: Frame, label: str) -> dict[str, Array]:
+    """Rows by the value of *label*; rows without it are left out, of several the last stays.
+
+    Asking a frame for one row costs a walk over all of them; a detector that asks for each
+    replica makes this once instead.
+    """
+    return {labels[label]: row for labels, row in frame.rows() if labels.get(label)}
 
 
 def span(times: Array, row: Array, start: float, end: float) -> Array:

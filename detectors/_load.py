@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors._evidence import without
+from detectors._evidence import by, without
 from fleet import identity
 from vocabulary import signals
 from vocabulary.entities import Entity, Replica
-from vocabulary.samples import Array, Frame
+from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
 LOOKBACK = 14_400.0
@@ -54,7 +54,7 @@ def paces(scene: Scene, pool: str, model: str, warm_up: float) -> tuple[Array, l
     The model is part of the question: another model in the same pool is another baseline.
     """
     frames = {watch: scene.frame(watch).where(pool=pool, model=model) for watch in WATCHES}
-    rows = {watch: _by_replica(frame) for watch, frame in frames.items()}
+    rows = {watch: by(frame, "replica") for watch, frame in frames.items()}
     times = scene.frame(ITL).times
     blank = np.full(len(times), np.nan)
     names = sorted(set(rows[RUNNING]) | set(rows[ITL]))
@@ -82,10 +82,6 @@ def _seconds(measured: Array, tokens: Array, running: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         derived: Array = np.where((tokens > 0.0) & (running > 0.0), running / tokens, np.nan)
     return derived
-
-
-def _by_replica(frame: Frame) -> dict[str, Array]:
-    return {labels["replica"]: row for labels, row in frame.rows() if labels.get("replica")}
 
 
 def _starts(

@@ -9,10 +9,11 @@ HARMFUL = ("thermal", "brake", "hw_slowdown")
 cap hold clocks down on healthy GPUs at full load."""
 
 
-def faulty_reasons(scene: Scene, gpu: str) -> list[str]:
-    """Faulty reasons that hold this GPU's clocks down now, by name."""
-    return sorted(
-        labels["reason"]
-        for labels, row in scene.frame(THROTTLED).where(gpu=gpu).rows()
-        if row[-1] > 0.0 and any(part in labels.get("reason", "") for part in HARMFUL)
-    )
+def faulty_reasons(scene: Scene) -> dict[str, list[str]]:
+    """GPU uuid → faulty reasons that hold its clocks down now, for those GPUs alone."""
+    found: dict[str, list[str]] = {}
+    for labels, row in scene.frame(THROTTLED).rows():
+        reason = labels.get("reason", "")
+        if row[-1] > 0.0 and labels.get("gpu") and any(part in reason for part in HARMFUL):
+            found.setdefault(labels["gpu"], []).append(reason)
+    return {gpu: sorted(reasons) for gpu, reasons in found.items()}

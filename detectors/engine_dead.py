@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from detectors import _gateway
-from detectors._evidence import say
+from detectors._evidence import by, say
+from estimators.onset import Flags
 from fleet import identity
 from vocabulary import failure_modes, signals
 from vocabulary.contracts import Detector
@@ -51,10 +52,13 @@ class EngineDead(Detector):
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every dead or looping replica."""
+        failing, started = self._failing(scene), by(scene.frame(STARTED), "replica")
         for replica in scene.replicas:
-            starts = self._starts(scene, replica)
+            starts = _starts(started.get(replica.entity.id))
             looping = len(starts) >= self.restarts and scene.now - starts[-1] < 900.0
-            down = self._down_since(scene, replica)
+            # one that never answered since it was first seen is loading, and not meant here
+            loading = replica.state is ReplicaState.LOADING
+            down = None if loading else failing.get(replica.entity.id)
             if down is None and not looping:
                 continue
             since = min(one for one in (down, *starts[:1]) if one) if looping else down or 0.0
@@ -62,33 +66,25 @@ class EngineDead(Detector):
             if looping or self._missed(scene, replica, since, seen):
                 yield self._finding(scene, replica, since, starts if looping else (), seen)
 
-    def _down_since(self, scene: Scene, replica: Replica) -> float | None:
-        """Start of the failure that goes on now, short recoveries bridged; None when there is none.
-
-        A replica that never answered since it was first seen is loading, and not meant here.
-        """
-        if replica.state is ReplicaState.LOADING:
-            return None
+    def _failing(self, scene: Scene) -> dict[str, float]:
+        """Replica id → start of the failure that goes on now, short recoveries bridged."""
         frame = scene.frame(UP)
-        rows = frame.where(replica=replica.entity.id)
-        refused = np.array(
-            [dict(labels).get("verdict", "down") == "down" for labels in rows.labels], dtype=bool
-        )
-        down = (rows.values[refused] == 0.0).any(axis=0) & ~(rows.values == 1.0).any(axis=0)
-        moments = frame.times[down]
-        if not moments.size or scene.now - moments[-1] > 4.0 * scene.interval:
-            return None
-        breaks = np.flatnonzero(np.diff(moments) > max(self.bridge_seconds, UP.step))
-        return float(moments[breaks[-1] + 1] if breaks.size else moments[0])
-
-    def _starts(self, scene: Scene, replica: Replica) -> tuple[float, ...]:
-        """When the process started, each time it did within the lookback."""
-        row = scene.frame(STARTED).row(replica=replica.entity.id)
-        if row is None:
-            return ()
-        values: Array = row[np.isfinite(row)]
-        moved = np.flatnonzero(np.diff(values) > 1.0)
-        return tuple(float(one) for one in values[moved + 1])
+        nowhere = np.zeros(len(frame.times), dtype=bool)
+        read: dict[str, Flags] = {}
+        refused: dict[str, Flags] = {}
+        for labels, row in frame.rows():
+            name = labels.get("replica", "")
+            if name and labels.get("verdict", "down") == "down":
+                refused[name] = refused.get(name, nowhere) | (row == 0.0)
+            if name:
+                read[name] = read.get(name, nowhere) | (row == 1.0)
+        found = {}
+        for name, down in refused.items():
+            moments = frame.times[down & ~read[name]]
+            if moments.size and scene.now - moments[-1] <= 4.0 * scene.interval:
+                breaks = np.flatnonzero(np.diff(moments) > max(self.bridge_seconds, UP.step))
+                found[name] = float(moments[breaks[-1] + 1] if breaks.size else moments[0])
+        return found
 
     def _missed(self, scene: Scene, replica: Replica, since: float, seen: _gateway.Traffic) -> bool:
         held = scene.now - since
@@ -148,6 +144,15 @@ class EngineDead(Detector):
             pool=replica.pool,
             model=replica.model,
         )
+
+
+def _starts(row: Array | None) -> tuple[float, ...]:
+    """When the process started, each time it did in view."""
+    if row is None:
+        return ()
+    values: Array = row[np.isfinite(row)]
+    moved = np.flatnonzero(np.diff(values) > 1.0)
+    return tuple(float(one) for one in values[moved + 1])
 
 
 def _evidence(

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors._evidence import average, middle, say, span
+from detectors._evidence import average, by, middle, say, span
 from estimators.onset import run_start
 from fleet import identity
 from vocabulary import failure_modes, signals
@@ -47,10 +47,13 @@ class KvExhaustion(Detector):
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every replica that thrashes."""
+        usages, preempted = (by(scene.frame(watch), "replica") for watch in (KV_USAGE, PREEMPTIONS))
         thrashing = [
-            (replica, since)
-            for replica in scene.replicas
-            if (since := self._since(scene, replica)) is not None
+            (one, since)
+            for one in scene.replicas
+            if one.entity.id in usages and one.entity.id in preempted
+            for since in [self._since(scene, usages[one.entity.id], preempted[one.entity.id])]
+            if since is not None
         ]
         for pool in sorted({replica.pool for replica, _ in thrashing}):
             hit = [one for one in thrashing if one[0].pool == pool]
@@ -62,10 +65,7 @@ class KvExhaustion(Detector):
                 for one in hit:
                     yield self._finding(scene, one[0].entity, [one], wide=wide)
 
-    def _since(self, scene: Scene, replica: Replica) -> float | None:
-        usage, preempted = (_row(scene, watch, replica) for watch in (KV_USAGE, PREEMPTIONS))
-        if usage is None or preempted is None:
-            return None
+    def _since(self, scene: Scene, usage: Array, preempted: Array) -> float | None:
         times = scene.frame(KV_USAGE).times
         begin = scene.now - self.hold_seconds
         newest = span(times, usage, begin, scene.now)

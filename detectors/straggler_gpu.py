@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors._evidence import middle, say, span
+from detectors._evidence import by, middle, say, span
 from detectors._throttling import THROTTLED, faulty_reasons
 from estimators.onset import run_start
 from estimators.peer_comparison import others_median, robust_z
@@ -16,7 +16,7 @@ from vocabulary.contracts import Detector
 from vocabulary.entities import Gpu
 from vocabulary.failure_modes import FailureMode, Severity
 from vocabulary.findings import Evidence, Finding
-from vocabulary.samples import Array, Frame
+from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
 CLOCK = Watch(signals.GPU_SM_CLOCK, 3600.0, 30.0)
@@ -51,15 +51,20 @@ class StragglerGpu(Detector):
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every straggler."""
-        clocks, busy = (_by_gpu(scene.frame(watch)) for watch in (CLOCK, BUSY))
+        braked = faulty_reasons(scene)
+        if not braked:
+            return
+        clocks, busy = (by(scene.frame(watch), "gpu") for watch in (CLOCK, BUSY))
         times = scene.frame(CLOCK).times
-        for group in _groups(scene):
-            for gpu, siblings in group:
-                own = self._under_load(clocks, busy, gpu.entity.id)
-                others = [self._under_load(clocks, busy, one) for one in siblings]
-                others = [row for row in others if np.isfinite(row).any()]
-                if own.size and others and self._apart(scene, times, own, others):
-                    yield from self._judge(scene, gpu, times, own, _middle_of(others))
+        for gpu in scene.gpus:
+            if gpu.entity.id not in braked or not gpu.replicas:
+                continue
+            own = self._under_load(clocks, busy, gpu.entity.id)
+            rows = [self._under_load(clocks, busy, one) for one in _siblings(scene, gpu)]
+            others = [row for row in rows if np.isfinite(row).any()]
+            if own.size and others and self._apart(scene, times, own, others):
+                reasons = braked[gpu.entity.id]
+                yield from self._judge(scene, gpu, times, own, _middle_of(others), reasons)
 
     def _apart(self, scene: Scene, times: Array, own: Array, others: list[Array]) -> bool:
         """Whether this GPU is further from its siblings than they are from each other."""
@@ -77,13 +82,18 @@ class StragglerGpu(Detector):
         return clock if share is None else np.where(share >= self.busy_share, clock, np.nan)
 
     def _judge(
-        self, scene: Scene, gpu: Gpu, times: Array, own: Array, others: Array
+        self,
+        scene: Scene,
+        gpu: Gpu,
+        times: Array,
+        own: Array,
+        others: Array,
+        reasons: list[str],
     ) -> Iterable[Finding]:
         ratio = own / others
         begin = scene.now - self.hold_seconds
         newest = span(times, ratio, begin, scene.now)
-        reasons = faulty_reasons(scene, gpu.entity.id)
-        if np.isfinite(newest).sum() < 3 or np.nanmax(newest) >= self.slow_share or not reasons:
+        if np.isfinite(newest).sum() < 3 or np.nanmax(newest) >= self.slow_share:
             return
         since = run_start(times, ratio, ratio < (1.0 + self.slow_share) / 2.0) or begin
         observed = middle(span(times, own, begin, scene.now))
@@ -135,20 +145,15 @@ class StragglerGpu(Detector):
         return found
 
 
-def _groups(scene: Scene) -> Iterable[list[tuple[Gpu, list[str]]]]:
-    """GPUs of one model, each with the uuids of its siblings; unheld GPUs are nobody's sibling."""
-    by_model: dict[str, list[Gpu]] = {}
-    for gpu in scene.gpus:
-        if gpu.replicas:
-            by_model.setdefault(_model(scene, gpu), []).append(gpu)
-    for members in by_model.values():
-        yield [
-            (gpu, [one.entity.id for one in members if one.entity != gpu.entity]) for gpu in members
-        ]
-
-
-def _by_gpu(frame: Frame) -> dict[str, Array]:
-    return {labels["gpu"]: row for labels, row in frame.rows() if labels.get("gpu")}
+def _siblings(scene: Scene, gpu: Gpu) -> list[str]:
+    """Uuids of the other GPUs that hold replicas of the same model."""
+    model = _model(scene, gpu)
+    held = {one.entity.id for one in scene.replicas if one.model == model}
+    return [
+        one.entity.id
+        for one in scene.gpus
+        if one.entity != gpu.entity and held.intersection(one.replicas)
+    ]
 
 
 def _middle_of(rows: list[Array]) -> Array:

@@ -162,10 +162,7 @@ class ThroughputRegression(Detector):
         alone = len(slower) == 1 and len(members) > 1
         if alone and changed is None:
             (one,) = slower
-            if any(
-                faulty_reasons(scene, gpu)
-                for gpu in (one.pace.known.gpus if one.pace.known else ())
-            ):
+            if one.pace.known and faulty_reasons(scene).keys() & set(one.pace.known.gpus):
                 return  # a GPU is held down for a fault: that detector tells the story
             yield self._finding(scene, one.pace.entity, pool, model, members, slower)
             return
