@@ -128,6 +128,10 @@ def _mean(metric: Metric, window: float = 300.0) -> Expr:
     return Ratio(_rate(metric, window, "sum"), _rate(metric, window, "count"), REPLICA)
 
 
+def _of_gpu(name: str, unit: str, meaning: str, metric: Metric) -> Signal:
+    return Signal(name, unit, meaning, By("max", Last(metric), GPU))
+
+
 RUNNING = Signal(
     "requests_running",
     "requests",
@@ -359,36 +363,15 @@ CAPACITY_SPEND = Signal(
     "GPU time paid for in dollars an hour, by pool.",
     Scaled(By("sum", Rate(m.COST, 900.0, (("basis", "gpu_time"),)), ("pool",)), 3600.0),
 )
-GPU_UTILIZATION = Signal(
-    "gpu_utilization",
-    "ratio",
-    "Share of time a kernel ran, by GPU.",
-    By("max", Last(m.GPU_UTILIZATION), GPU),
+GPU_UTILIZATION = _of_gpu(
+    "gpu_utilization", "ratio", "Share of time a kernel ran, by GPU.", m.GPU_UTILIZATION
 )
-GPU_MEMORY = Signal(
-    "gpu_memory_used",
-    "bytes",
-    "Device memory in use, by GPU.",
-    By("max", Last(m.GPU_MEMORY_USAGE), GPU),
+GPU_MEMORY = _of_gpu(
+    "gpu_memory_used", "bytes", "Device memory in use, by GPU.", m.GPU_MEMORY_USAGE
 )
-GPU_SM_CLOCK = Signal(
-    "gpu_sm_clock",
-    "Hz",
-    "Clock of the SMs, by GPU.",
-    By("max", Last(m.GPU_SM_CLOCK), GPU),
-)
-GPU_TEMPERATURE = Signal(
-    "gpu_temperature",
-    "°C",
-    "Core temperature, by GPU.",
-    By("max", Last(m.GPU_TEMPERATURE), GPU),
-)
-GPU_POWER = Signal(
-    "gpu_power",
-    "W",
-    "Board power, by GPU.",
-    By("max", Last(m.GPU_POWER), GPU),
-)
+GPU_SM_CLOCK = _of_gpu("gpu_sm_clock", "Hz", "Clock of the SMs, by GPU.", m.GPU_SM_CLOCK)
+GPU_TEMPERATURE = _of_gpu("gpu_temperature", "°C", "Core temperature, by GPU.", m.GPU_TEMPERATURE)
+GPU_POWER = _of_gpu("gpu_power", "W", "Board power, by GPU.", m.GPU_POWER)
 GPU_THROTTLED = Signal(
     "gpu_throttled",
     "ratio",
@@ -402,10 +385,7 @@ GPU_XID = Signal(
     By("sum", Increase(m.GPU_XID_EVENTS, 600.0), (*GPU, "xid")),
 )
 GPU_INFO = Signal(
-    "gpu_info",
-    "",
-    "What each GPU is.",
-    By("max", Last(m.GPU_INFO), (*GPU, "index", "product")),
+    "gpu_info", "", "What each GPU is.", By("max", Last(m.GPU_INFO), (*GPU, "index", "product"))
 )
 GPU_ALLOCATION = Signal(
     "gpu_allocation",
