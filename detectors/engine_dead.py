@@ -36,7 +36,8 @@ class EngineDead(Detector):
     watches: ClassVar[tuple[Watch, ...]] = (UP, STARTED, XID, *_gateway.WATCHES)
 
     hold_seconds: float = 45.0
-    """Down for this long when upstream calls fail meanwhile: three reads at 15 s."""
+    """Down for this long when upstream calls fail meanwhile, or when a restart or an Xid on its
+    GPU says that it crashed: three reads at 15 s."""
     bridge_seconds: float = 180.0
     """Up for less than this between two times down is one failure: a process that comes back and
     dies at its first requests. Less than the 15 s between two looks counts as those."""
@@ -90,7 +91,8 @@ class EngineDead(Detector):
         held = scene.now - since
         if self._planned(scene, replica, since) and held < self.planned_seconds:
             return False
-        if seen.trouble(scene.now, since):
+        crashed = _restarted(scene, replica, since) or any(_xids(scene, replica, since))
+        if crashed or seen.trouble(scene.now, since):
             return held >= self.hold_seconds
         if held < self.quiet_seconds:
             return False
@@ -146,6 +148,23 @@ class EngineDead(Detector):
         )
 
 
+def _restarted(scene: Scene, replica: Replica, since: float) -> bool:
+    """Whether somebody saw this replica restart around the time it went down, or since."""
+    return any(
+        change.kind == "restart" and change.entity == replica.entity and change.at >= since - 60.0
+        for change in scene.changes
+    )
+
+
+def _xids(scene: Scene, replica: Replica, since: float) -> Iterable[tuple[str, str]]:
+    """Xids on this replica's GPUs around the time it went down, or since: GPU and code."""
+    frame = scene.frame(XID)
+    lately = frame.times >= since - 60.0
+    for labels, row in frame.rows():
+        if labels.get("gpu") in replica.gpus and np.nansum(row[lately]) > 0.0:
+            yield labels["gpu"], labels.get("xid", "unknown")
+
+
 def _starts(row: Array | None) -> tuple[float, ...]:
     """When the process started, each time it did in view."""
     if row is None:
@@ -173,12 +192,9 @@ def _evidence(
             UP, replica.entity, since, scene.now, "Connections are refused since then.",
             observed=0.0, expected=1.0, lower=1.0,
         )  # fmt: skip
-    for labels, row in scene.frame(XID).rows():
-        if labels.get("gpu") in replica.gpus and np.nansum(
-            row[scene.frame(XID).times >= since - 60.0]
-        ):
-            text = f"Xid {labels.get('xid', 'unknown')} on one of its GPUs around that time."
-            yield say(XID, identity.gpu(labels["gpu"]), since, scene.now, text, observed=1.0)
+    for gpu, xid in _xids(scene, replica, since):
+        text = f"Xid {xid} on one of its GPUs around that time."
+        yield say(XID, identity.gpu(gpu), since, scene.now, text, observed=1.0)
     share = seen.attempt_error_share(since, scene.now)
     if share > 0.0:
         usual = seen.attempt_error_share(float(seen.times[0]), since - _gateway.STEP)

@@ -6,6 +6,7 @@ from scene_builder import NOW, World, step
 
 from detectors.engine_dead import EngineDead
 from fleet import identity
+from vocabulary import signals
 from vocabulary.entities import Change
 from vocabulary.failure_modes import Severity
 from vocabulary.findings import Finding
@@ -56,6 +57,16 @@ def test_finds_a_crash_loop() -> None:
     (finding,) = findings(World().replica("a", engine_start_time=starts).replica("b"))
     assert finding.since == NOW - 905.0
     assert "started 2 times" in finding.text
+
+
+def test_finds_a_crash_that_kubernetes_or_the_driver_saw_though_no_call_fails() -> None:
+    seen = dead_for(60.0).gateway()
+    seen.changes.append(Change(NOW - 50.0, "restart", identity.replica("a"), "restarted", "chat"))
+    assert len(findings(seen)) == 1
+    driver = dead_for(60.0).gateway().gpu("GPU-a", "a")
+    driver.put(signals.GPU_XID, step(NOW - 60.0, 0.0, 1.0), gpu="GPU-a", node="node-1", xid="31")
+    (finding,) = findings(driver)
+    assert any("Xid 31" in one.text for one in finding.evidence)
 
 
 def test_one_restart_is_no_loop() -> None:
