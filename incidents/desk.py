@@ -34,6 +34,9 @@ from vocabulary.scene import Scene
 MAX_SILENCE_SECONDS = 30 * 86400.0
 """The longest silence: what is meant for longer should be a changed rule. Our judgement."""
 
+GAP_SECONDS = 120.0
+"""Ticks further apart than this leave a gap; our judgement, eight usual intervals."""
+
 MAX_PAGE = 500
 """Incidents one request may list."""
 
@@ -67,6 +70,7 @@ class IncidentDesk:
         self._assembler = Assembler(in_order(remediations), price, base_url, self.settings)
         self._lock = threading.RLock()
         self._cases, self._troubles = Cases(), Troubles()
+        self._ticked_at = float("-inf")
         self._load()
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -77,6 +81,7 @@ class IncidentDesk:
             drawn, readings = draw(scene), Readings(scene)
             told = [*findings, *self._inbox.findings(scene.now)]
             take_in(self._cases, told, drawn, scene.now, self.settings)
+            self._notice_gap(scene)
             budget = self.budget(scene.now)
             changed = []
             for case in self._touched():
@@ -214,6 +219,14 @@ class IncidentDesk:
             self._cases.add(case)
             self._troubles.note(case)
         self._cases.settle(now, self.settings)
+
+    def _notice_gap(self, scene: Scene) -> None:
+        """Time in which nobody looked is no quiet time: after a gap or a restart it starts anew."""
+        patience = max(GAP_SECONDS, 4.0 * scene.interval)
+        if not 0.0 <= scene.now - self._ticked_at <= patience:
+            for case in self._cases.live.values():
+                case.quiet_from = None
+        self._ticked_at = scene.now
 
     def _touched(self) -> Sequence[Case]:
         """Every incident that goes on, and those that this tick ended; oldest first."""

@@ -40,20 +40,47 @@ def take_in(
     cases: Cases, findings: Sequence[Finding], drawn: Map, now: float, settings: DeskSettings
 ) -> None:
     """Renew, reopen, join, open and merge; the order of *findings* does not matter."""
-    known = {key: (case, one) for case in cases.live.values() for key, one in case.tracked.items()}
-    gone = _by_key(cases.past.values())
-    new: list[Tracked] = []
-    for finding in _loudest(findings):
-        at_hand = known.get(finding.key)
-        if at_hand is not None:
-            at_hand[1].renew(finding, now)
-            continue
-        before = gone.get(finding.key)
-        if before is not None and _comes_back(before, finding, cases, drawn, now, settings):
-            continue
-        new.append(_track(finding, drawn, now))
+    told = _loudest(findings)
+    known = {key: one for case in cases.live.values() for key, one in case.tracked.items()}
+    lingering = _bring_back(cases, told, known, now, settings)
+    new = [
+        _track(finding, drawn, now)
+        for finding in told
+        if finding.key not in known and finding.key not in lingering
+    ]
+    for finding in told:
+        if finding.key in known:
+            known[finding.key].renew(finding, now)
     if new:
         _settle_in(cases, new, now, settings)
+
+
+def _bring_back(
+    cases: Cases,
+    told: Sequence[Finding],
+    known: dict[Key, Tracked],
+    now: float,
+    settings: DeskSettings,
+) -> set[Key]:
+    """Reopen what is back, adding to *known*; gives the findings that merely linger.
+
+    What has meanwhile become part of another incident stays there.
+    """
+    gone, lingering = _by_key(cases.past.values()), set[Key]()
+    for finding in told:
+        case = gone.get(finding.key)
+        if case is None or case.live or case.incident.merged_into or finding.key in known:
+            continue
+        ended = now - (case.incident.resolved_at or 0.0)
+        if case.resolved_by and ended < settings.manual_grace_seconds:
+            lingering.add(finding.key)
+        elif ended <= settings.reopen_seconds:
+            why = f"findings go on after {case.resolved_by} resolved it" if case.resolved_by else ""
+            lifecycle.reopen(case, now, why or f"{finding.failure_mode.title} is back")
+            case.tracked = {key: one for key, one in case.tracked.items() if key not in known}
+            known.update(case.tracked)
+            cases.add(case)
+    return lingering
 
 
 def _by_key(cases: Iterable[Case]) -> dict[Key, Case]:
@@ -93,30 +120,6 @@ def _track(finding: Finding, drawn: Map, now: float) -> Tracked:
         seen_at=seen_at,
         evidence=finding.evidence,
     )
-
-
-def _comes_back(
-    case: Case, finding: Finding, cases: Cases, drawn: Map, now: float, settings: DeskSettings
-) -> bool:
-    """Whether *finding* belongs to an incident that ended lately; reopens it when it should.
-
-    A past incident that an earlier finding of this tick has just reopened takes it in too.
-    """
-    ended = case.incident.resolved_at
-    if case.incident.merged_into or (ended is not None and now - ended > settings.reopen_seconds):
-        return False
-    if ended is not None:
-        if case.resolved_by and now - ended < settings.manual_grace_seconds:
-            return True
-        why = f"findings go on after {case.resolved_by} resolved it" if case.resolved_by else ""
-        lifecycle.reopen(case, now, why or f"{finding.failure_mode.title} is back")
-        cases.add(case)
-    one = case.tracked.get(finding.key)
-    if one is None:
-        case.track(_track(finding, drawn, now))
-    else:
-        one.renew(finding, now)
-    return True
 
 
 def _settle_in(cases: Cases, new: list[Tracked], now: float, settings: DeskSettings) -> None:

@@ -11,13 +11,16 @@ from incidents.readings import Readings
 from incidents.settings import DeskSettings
 from incidents.tracking import Case, Tracked
 from vocabulary.entities import Change, Entity, EntityKind, ReplicaState
-from vocabulary.failure_modes import Severity
+from vocabulary.failure_modes import METRIC_RENAMED, TARGET_HUNG, TARGETS_GONE, Severity
 from vocabulary.incidents import IncidentState
 
 _PLANNED = frozenset({"rollout", "scale", "model"})
 """Kinds of change of a pool by which a replica leaves on purpose. That a replica itself was seen
 to leave is what a planned act and a fault have in common, and proves nothing."""
 
+
+UNREAD = frozenset({TARGETS_GONE, TARGET_HUNG, METRIC_RENAMED})
+"""What makes it impossible to see that trouble has ended."""
 
 GPU_UNSEEN_SECONDS = 120.0
 """A GPU that nobody has read for so long is not seen; our judgement, eight usual intervals."""
@@ -26,10 +29,12 @@ GPU_UNSEEN_SECONDS = 120.0
 def advance(case: Case, drawn: Map, readings: Readings, settings: DeskSettings) -> None:
     """Move *case* on by what this tick shows."""
     now = readings.scene.now
-    if any(one.active(now, readings.scene.interval) for one in case.main()):
+    interval = readings.scene.interval
+    if any(one.active(now, interval) for one in case.main()):
         _carry_on(case, now)
         return
-    if not _seen(case, drawn, readings):
+    context = [one for one in case.tracked.values() if one.active(now, interval)]
+    if any(one.mode in UNREAD for one in context) or not _seen(case, drawn, readings):
         _blind(case, now, settings)
         return
     if case.blind_from is not None:
