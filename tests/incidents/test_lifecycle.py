@@ -64,6 +64,30 @@ def test_a_target_that_merely_vanished_does_not_resolve_its_incident(story: Stor
     assert [line.what for line in incident.activity].count("blind") == 1
 
 
+def test_time_in_which_nobody_looked_is_no_quiet_time(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.tick(stalled(first))
+    story.hold(60)
+    story.tick(after=3600.0)
+    assert story.only().state is OPEN
+    story.hold(300)
+    story.restart()
+    story.hold(590)
+    assert story.only().state is MITIGATED
+    story.hold(60)
+    assert story.only().state is RESOLVED
+
+
+def test_a_pool_that_cannot_be_read_has_not_recovered(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.tick(stalled(first))
+    story.hold(1200, lambda now: finding(f.TARGETS_GONE, first, now))
+    assert story.only().state is OPEN
+    assert "blind" in [line.what for line in story.only().activity]
+    story.hold(900)
+    assert story.only().state is RESOLVED
+
+
 def test_what_was_never_seen_to_recover_expires_and_says_so(story: Story) -> None:
     first, *_ = story.world.add_pool()
     story.tick(stalled(first))

@@ -195,6 +195,26 @@ def test_a_silence_suppresses_it_and_survives_the_loss_of_alertmanagers_memory(
         assert wait_until(lambda: bool(listed(forgetful.url, "silences")), timeout_seconds=15)
 
 
+def test_a_killed_alertmanager_does_not_page_again_for_what_was_silenced(
+    hook: Hook, tell: Callable[..., RealStory]
+) -> None:
+    port = free_port()
+    url, flags = f"http://127.0.0.1:{port}", [f"--web.listen-address=127.0.0.1:{port}"]
+    story = tell(url)
+    with rig.serve(rig.webhook_config(hook.url), flags=flags) as first:
+        incident_id = story.open()
+        assert wait_until(lambda: len(hook.alerts("firing")) == 1, timeout_seconds=20)
+        story.desk.silence(incident_id, "ann", 600.0, "known")
+        assert wait_until(lambda: bool(listed(url, "silences")), timeout_seconds=15)
+        first.kill()
+    time.sleep(QUICK.retry_seconds)
+    with rig.serve(rig.webhook_config(hook.url), flags=flags):
+        assert wait_until(lambda: bool(listed(url, "alerts")), timeout_seconds=20)
+        time.sleep(4.0)
+        assert [one["status"]["state"] for one in listed(url, "alerts")] == ["suppressed"]
+        assert len(hook.alerts("firing")) == 1
+
+
 def test_a_frozen_peer_does_not_keep_the_other_waiting(
     hook: Hook, tell: Callable[..., RealStory]
 ) -> None:
