@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from store.embedded import FILE, EmbeddedStore
 from vocabulary import metrics as m
 from vocabulary import signals
+from vocabulary.expressions import By, Rate, Signal
 from vocabulary.metrics import Kind
 from vocabulary.samples import Sample, Series, labels_of
-from vocabulary.signals import By, Rate, Signal
 
 NOW = 1_750_000_000.0
 STEP = 15.0

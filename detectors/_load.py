@@ -8,6 +8,7 @@ from detectors._evidence import by, without
 from fleet import identity
 from vocabulary import signals
 from vocabulary.entities import Entity, Replica
+from vocabulary.expressions import Signal
 from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
@@ -15,7 +16,7 @@ LOOKBACK = 14_400.0
 STEP = 60.0
 
 
-def _watch(signal: signals.Signal) -> Watch:
+def _watch(signal: Signal) -> Watch:
     return Watch(signal, LOOKBACK, STEP, every=STEP)
 
 

@@ -13,11 +13,11 @@ from estimators.seasonal import DAY, Band, SameHourOfWeek
 from fleet import identity
 from vocabulary import failure_modes, signals
 from vocabulary.contracts import Detector
+from vocabulary.expressions import Signal
 from vocabulary.failure_modes import FailureMode, Severity
 from vocabulary.findings import Evidence, Finding
 from vocabulary.samples import Array, Frame
 from vocabulary.scene import Scene, Watch
-from vocabulary.signals import Signal
 
 WINDOW = 900.0
 """Seconds every tenant rate looks back."""

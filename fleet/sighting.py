@@ -9,9 +9,9 @@ from estimators.onset import run_start
 from fleet import identity
 from vocabulary import signals
 from vocabulary.entities import Gpu
+from vocabulary.expressions import Signal
 from vocabulary.samples import Array, Frame
 from vocabulary.scene import Watch
-from vocabulary.signals import Signal
 
 LOOKBACK = 600.0
 STEP = 15.0

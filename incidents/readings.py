@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vocabulary.expressions import Signal
 from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
-from vocabulary.signals import TARGET_UP, Signal
+from vocabulary.signals import TARGET_UP
 
 LOOKBACK = 7200.0
 """Seconds of the past that impact is counted over; a longer incident says so in its basis."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from vocabulary.expressions import Signal
 from vocabulary.samples import Frame, Sample
-from vocabulary.signals import Signal
 
 
 class Asking(Protocol):

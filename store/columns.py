@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vocabulary.errors import StoreError
+from vocabulary.expressions import Match
 from vocabulary.samples import Array, Labels
-from vocabulary.signals import Match
 
 Millis = npt.NDArray[np.int64]
 """Moments as whole milliseconds since 1970, the resolution of Prometheus; also index arrays."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vocabulary.signals import Match
+from vocabulary.expressions import Match
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from store.evaluation import evaluate
 from store.memory import Memory
 from store.reading import Reading
 from vocabulary.errors import StoreError
+from vocabulary.expressions import Match, Signal
 from vocabulary.samples import Array, Frame, Sample, Series
-from vocabulary.signals import Match, Signal
 
 _log = logging.getLogger(__name__)
 

@@ -12,9 +12,20 @@ from store.columns import Columns, Millis, Source
 from store.histograms import quantile
 from store.windows import LOOKBACK, increase, latest, over, windows
 from vocabulary.errors import StoreError
+from vocabulary.expressions import (
+    By,
+    Expr,
+    Increase,
+    Last,
+    Match,
+    Over,
+    Quantile,
+    Rate,
+    Ratio,
+    Scaled,
+)
 from vocabulary.metrics import Metric
 from vocabulary.samples import Array, Frame, Labels, empty_frame
-from vocabulary.signals import By, Expr, Increase, Last, Match, Over, Quantile, Rate, Ratio, Scaled
 
 MOST_CELLS = 20_000_000
 """Values one expression may have between its parts: 160 MB (our judgement)."""

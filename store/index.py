@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from store.columns import UNKNOWN_BIRTH
 from store.windows import LOOKBACK
+from vocabulary.expressions import Match
 from vocabulary.samples import Series
-from vocabulary.signals import Match
 
 _MOST_SELECTORS = 4096
 """Remembered answers to label equalities; forgotten all at once when there are more."""

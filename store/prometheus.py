@@ -11,9 +11,9 @@ from store.columns import Millis, grid
 from store.dialect import Dialect
 from store.promql import render_signal
 from vocabulary.errors import StoreError, StoreUnreachable
+from vocabulary.expressions import Signal
 from vocabulary.metrics import TARGET_UP
 from vocabulary.samples import Array, Frame, Labels, empty_frame, labels_of
-from vocabulary.signals import Signal
 
 MOST_POINTS = 11_000
 """Points a series may have in one answer (Prometheus' own limit): longer ranges are split."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from store.dialect import Dialect, Spelling
 from store.evaluation import part_of
-from vocabulary.signals import (
+from vocabulary.expressions import (
     By,
     Expr,
     Increase,

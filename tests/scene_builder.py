@@ -9,9 +9,9 @@ import numpy as np
 from fleet.topology import FleetView
 from vocabulary import signals
 from vocabulary.entities import Change
+from vocabulary.expressions import Signal
 from vocabulary.samples import Array, Frame, Labels, empty_frame, labels_of
 from vocabulary.scene import Scene, Watch
-from vocabulary.signals import Signal
 
 NOW = 1_750_000_000.0 - 1_750_000_000.0 % 900.0
 """A Sunday afternoon in 2025, on a quarter of an hour."""

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from vocabulary.entities import Change, Gpu, Replica
+from vocabulary.expressions import Signal
 from vocabulary.samples import Frame
-from vocabulary.signals import Signal
 
 
 @dataclass(frozen=True, slots=True)

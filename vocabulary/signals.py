@@ -1,115 +1,20 @@
-"""Signals: small expressions over metrics, defined once and evaluated in two places.
-
-A signal is rendered to PromQL for a Prometheus-compatible backend and evaluated as arrays by the
-embedded store; both follow Prometheus 3 (ranges open on the left, five minutes of lookback).
-"""
-
-from dataclasses import dataclass
+"""Signals: named expressions with a unit and a meaning, each defined here once."""
 
 from vocabulary import metrics as m
+from vocabulary.expressions import (
+    By,
+    Expr,
+    Increase,
+    Last,
+    Match,
+    Over,
+    Quantile,
+    Rate,
+    Ratio,
+    Scaled,
+    Signal,
+)
 from vocabulary.metrics import Metric
-
-Match = tuple[tuple[str, str], ...]
-"""Label equalities a selector demands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Last:
-    """The newest value of a gauge (or of one part of a histogram), as an instant selector."""
-
-    metric: Metric
-    match: Match = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Increase per second of a counter over *window* seconds, resets allowed for.
-
-    *part* names a histogram's `count` or `sum`; it is empty for counters.
-    """
-
-    metric: Metric
-    window: float = 60.0
-    match: Match = ()
-    part: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Increase:
-    """Increase of a counter over *window* seconds, extrapolated as Prometheus does."""
-
-    metric: Metric
-    window: float = 60.0
-    match: Match = ()
-    part: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """An aggregate of a gauge over *window* seconds: `max`, `min`, `avg`, `count` or `last`."""
-
-    how: str
-    metric: Metric
-    window: float = 60.0
-    match: Match = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """Quantile *q* of a histogram's increase over *window*, by Prometheus' interpolation.
-
-    Aggregated by *by* before it is interpolated; bucket bounds are what limits its precision.
-    """
-
-    q: float
-    metric: Metric
-    by: tuple[str, ...]
-    window: float = 300.0
-    match: Match = ()
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """`sum`, `max`, `min`, `avg` or `count` of an expression by labels."""
-
-    how: str
-    expr: "Expr"
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """One expression divided by another on equal labels; no value where the divisor is zero."""
-
-    top: "Expr"
-    bottom: "Expr"
-    on: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Scaled:
-    """An expression times a constant."""
-
-    expr: "Expr"
-    factor: float
-
-
-Expr = Last | Rate | Increase | Over | Quantile | By | Ratio | Scaled
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """A named expression with a unit and a meaning a person can read."""
-
-    name: str
-    unit: str
-    """How a person reads it: `tokens/s`, `s`, `ratio`, `USD/h`."""
-    meaning: str
-    expr: Expr
-
-    def __str__(self) -> str:
-        return self.name
-
 
 REPLICA = ("pool", "model", "replica", "vantage")
 POOL = ("pool", "model")

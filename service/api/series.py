@@ -15,10 +15,11 @@ from service.api.problems import Refused
 from service.api.wiring import Wiring
 from store.promql import render_signal
 from vocabulary.entities import Entity, EntityKind
+from vocabulary.expressions import Signal
 from vocabulary.incidents import rfc3339
 from vocabulary.samples import Array, Frame
 from vocabulary.scene import Scene
-from vocabulary.signals import BY_NAME, Signal
+from vocabulary.signals import BY_NAME
 
 router = APIRouter(prefix="/api/v1", tags=["series"])
 MOST_POINTS = 1500

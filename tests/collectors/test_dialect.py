@@ -13,6 +13,7 @@ from vocabulary import metrics as m
 from vocabulary import signals
 from vocabulary.contracts import Collector
 from vocabulary.discovery import discover
+from vocabulary.expressions import Signal
 
 FOUND = discover(collectors, Collector)
 PAGES = {name: cls() for name, cls in FOUND.items() if issubclass(cls, PageCollector)}
@@ -58,7 +59,7 @@ def test_every_spelling_gives_all_of_its_metrics_own_labels() -> None:
 
 
 @pytest.mark.parametrize("signal", signals.ALL, ids=str)
-def test_every_signal_renders_to_promql_in_this_dialect(signal: signals.Signal) -> None:
+def test_every_signal_renders_to_promql_in_this_dialect(signal: Signal) -> None:
     text = render_signal(signal, dialect=DIALECT)
     promql_parser.parse(text)
     assert not re.search(r"vllm_|litellm__", text), "spelled as the servers spell them"

@@ -20,9 +20,9 @@ from collectors._reading import PageCollector
 from store.prometheus import PrometheusStore
 from vocabulary.contracts import Collector
 from vocabulary.discovery import discover
+from vocabulary.expressions import By, Last, Signal
 from vocabulary.metrics import BY_SERIES_NAME, Kind, Metric
 from vocabulary.samples import Labels
-from vocabulary.signals import By, Last, Signal
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 

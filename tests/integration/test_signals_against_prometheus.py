@@ -29,8 +29,8 @@ from store.prometheus import PrometheusStore
 from vocabulary import metrics as m
 from vocabulary import signals
 from vocabulary.errors import StoreError
+from vocabulary.expressions import By, Increase, Last, Over, Quantile, Rate, Ratio, Scaled, Signal
 from vocabulary.samples import Frame, Sample, Series, labels_of
-from vocabulary.signals import By, Increase, Last, Over, Quantile, Rate, Ratio, Scaled, Signal
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 

@@ -11,12 +11,12 @@ from vocabulary import failure_modes, metrics, signals
 from vocabulary.contracts import Detector
 from vocabulary.entities import Entity, EntityKind, Replica, ReplicaState
 from vocabulary.errors import StoreUnreachable
+from vocabulary.expressions import Signal
 from vocabulary.failure_modes import Severity
 from vocabulary.findings import Finding
 from vocabulary.incidents import Incident
 from vocabulary.samples import Frame, Sample
 from vocabulary.scene import Scene, Watch
-from vocabulary.signals import Signal
 
 WATCH = Watch(signals.RUNNING, 60.0, 15.0)
 SLOW = Watch(signals.TENANT_SPEND, 3600.0, 300.0, every=600.0)

@@ -20,8 +20,8 @@ from store.acknowledged import Acknowledged
 from store.embedded import FILE, SIDE_FILE, EmbeddedStore
 from vocabulary import metrics as m
 from vocabulary.errors import StoreError
+from vocabulary.expressions import Last, Signal
 from vocabulary.samples import Sample, Series, labels_of
-from vocabulary.signals import Last, Signal
 
 ROOT = Path(__file__).resolve().parents[2]
 T0 = 1_750_000_000.0

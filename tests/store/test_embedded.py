@@ -17,8 +17,8 @@ from store.embedded import EmbeddedStore
 from vocabulary import metrics as m
 from vocabulary import signals
 from vocabulary.errors import StoreError
+from vocabulary.expressions import By, Increase, Last, Rate, Signal
 from vocabulary.samples import Frame, Sample, Series, labels_of
-from vocabulary.signals import By, Increase, Last, Rate, Signal
 
 T0 = 1_750_000_000.0
 TOKENS = m.OUTPUT_TOKENS.name

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from store.columns import Columns, Piece, Source, grid, side_by_side
 from store.evaluation import evaluate
 from vocabulary.errors import StoreError
-from vocabulary.metrics import Kind, Metric
-from vocabulary.samples import Frame, labels_of
-from vocabulary.signals import (
+from vocabulary.expressions import (
     By,
     Expr,
     Increase,
@@ -25,6 +23,8 @@ from vocabulary.signals import (
     Ratio,
     Scaled,
 )
+from vocabulary.metrics import Kind, Metric
+from vocabulary.samples import Frame, labels_of
 
 C = Metric("c_total", Kind.COUNTER, "1", "", "c")
 G = Metric("g", Kind.GAUGE, "1", "", "g")

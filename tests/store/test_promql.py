@@ -9,8 +9,19 @@ from store.dialect import Spelling
 from store.promql import duration, number, quoted, render, render_signal
 from vocabulary import metrics as m
 from vocabulary import signals
+from vocabulary.expressions import (
+    By,
+    Expr,
+    Increase,
+    Last,
+    Over,
+    Quantile,
+    Rate,
+    Ratio,
+    Scaled,
+    Signal,
+)
 from vocabulary.metrics import Kind, Metric
-from vocabulary.signals import By, Increase, Last, Over, Quantile, Rate, Ratio, Scaled, Signal
 
 
 @pytest.mark.parametrize("signal", signals.ALL, ids=str)
@@ -55,7 +66,7 @@ def test_every_signal_is_promql(signal: Signal) -> None:
         ),
     ],
 )
-def test_a_person_would_write_it_like_this(expr: signals.Expr, text: str) -> None:
+def test_a_person_would_write_it_like_this(expr: Expr, text: str) -> None:
     assert render(expr) == text
     promql_parser.parse(text)
 

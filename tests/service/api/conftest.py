@@ -16,11 +16,11 @@ from vocabulary import failure_modes
 from vocabulary.actions import Action, Autonomy
 from vocabulary.entities import Change, Entity, EntityKind, Gpu, Replica, ReplicaState
 from vocabulary.errors import ConflictError, NotFound, RequestRefused, StoreUnreachable
+from vocabulary.expressions import Signal
 from vocabulary.failure_modes import Severity
 from vocabulary.incidents import Activity, EvidenceRecord, Incident, IncidentState
 from vocabulary.samples import Frame, labels_of
 from vocabulary.scene import Scene
-from vocabulary.signals import Signal
 
 NOW = 1_795_426_000.0
 SECRETS = {
