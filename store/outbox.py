@@ -97,13 +97,6 @@ class Outbox:
         )
         return [_notice(row) for row in rows]
 
-    def next_due(self, receiver: str) -> float | None:
-        """When there will next be something to say, or None."""
-        row = self.database.query(
-            "SELECT min(due_at) FROM outbox WHERE receiver=? AND settled_at IS NULL", receiver
-        )[0]
-        return None if row[0] is None else float(row[0])
-
     def waiting(self, receiver: str) -> int:
         """How many subjects *receiver* has never taken."""
         row = self.database.query(
