@@ -7,6 +7,7 @@ from urllib.parse import quote
 import structlog
 
 from incidents import causes, evidence, impact
+from incidents.announcement import alert_name
 from incidents.correlation import root
 from incidents.headline import headline, title
 from incidents.places import Map
@@ -78,13 +79,11 @@ class Assembler:
 
     def links(self, incident_id: str, first: Tracked) -> tuple[tuple[str, str], ...]:
         """Where to read on: the incident's own page, which never moves, and its runbook."""
-        base = self.base_url.rstrip("/")
-        runbooks = self.settings.runbook_base.rstrip("/") or f"{base}/runbooks"
-        word = quote(first.mode.word)
-        return (
-            ("Incident", f"{base}/incidents?id={quote(incident_id)}"),
-            ("Runbook", f"{runbooks}/{word}"),
-        )
+        page = f"{self.base_url.rstrip('/')}/incident?id={quote(incident_id)}"
+        runbooks = self.settings.runbook_base.rstrip("/")
+        if not runbooks:
+            return (("Incident", page),)
+        return (("Incident", page), ("Runbook", f"{runbooks}/{alert_name(first.mode)}.md"))
 
     def _actions(self, incident: Incident, scene: Scene) -> tuple[Action, ...]:
         modes = {incident.failure_mode, *(cause.failure_mode for cause in incident.causes[:1])}

@@ -51,4 +51,4 @@ class DeskSettings:
     max_evidence: int = 40
     """Evidence records one incident keeps."""
     runbook_base: str = ""
-    """Where runbooks live; the failure mode's word is appended. Empty: the console's own pages."""
+    """URL of the folder of runbooks (`docs/runbooks` wherever it is published); empty: no link."""

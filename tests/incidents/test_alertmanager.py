@@ -20,6 +20,7 @@ from incidents.alertmanager import (
     closing,
     failed,
 )
+from incidents.settings import DeskSettings
 from store.outbox import Notice
 from vocabulary import failure_modes as f
 from vocabulary.failure_modes import Severity
@@ -68,7 +69,8 @@ class Told(Story):
     """A desk whose incidents are told to two peers."""
 
     def __init__(self, path: Path, *, live: bool = True) -> None:
-        super().__init__(path, receivers=(A, B) if live else ())
+        settings = DeskSettings(runbook_base="https://docs.example/runbooks/")
+        super().__init__(path, receivers=(A, B) if live else (), settings=settings)
         self.peers = Peers()
         self.live = live
         self.alertmanager = self.connect()
@@ -123,7 +125,7 @@ def test_labels_identify_and_annotations_carry_what_changes(told: Told) -> None:
         "source": "tidegauge",
     }
     assert one["annotations"]["description"] == incident.headline
-    assert one["annotations"]["runbook_url"].endswith("/runbooks/engine_stalled")
+    assert one["annotations"]["runbook_url"] == "https://docs.example/runbooks/EngineStalled.md"
     assert incident.id in one["generatorURL"]
     assert "late" not in one["annotations"]
 
