@@ -7,11 +7,10 @@ import structlog
 
 from service import assembly
 from service.clock import WallClock
-from service.config import Config, Settings
+from service.config import Config
 from service.local import Pace
-from service.otlp_export import OtlpExport
+from service.outlets import Then, open_outlets
 from service.self_report import SelfReport
-from service.server import PageServer
 from vocabulary.errors import ConfigError
 from vocabulary.samples import Sample
 
@@ -20,29 +19,18 @@ log = structlog.get_logger(__name__)
 
 def start(
     config: Config,
-    then: Callable[[str, Callable[[], object]], object],
+    then: Then,
     say: Callable[[str], None],
 ) -> None:
     """Start reading, exporting and offering the page; *then* remembers how to stop each."""
     settings = config.settings
-    clock = WallClock()
-    report = SelfReport()
-    export = exporter_of(settings)
-    sinks: list[Callable[[Sequence[Sample]], object]] = [report.take]
-    if export is not None:
-        then("OTLP export", export.close)
-        sinks.append(export.offer)
-        report.own = lambda: export.report(clock.now())
-        say(f"OTLP     {settings.otlp_endpoint} ({settings.otlp_protocol})")
-    elif not settings.agent_port:
+    if not settings.otlp_endpoint and not settings.agent_port:
         raise ConfigError(
             "the agent has nowhere to put what it reads: set --otlp-endpoint or --agent-port"
         )
-    if settings.agent_port:
-        page = PageServer(settings.host, settings.agent_port, report.page)
-        page.start()
-        then("page", page.stop)
-        say(f"Page     http://{settings.host}:{settings.agent_port}/metrics")
+    clock = WallClock()
+    report = SelfReport()
+    sinks = [report.take, *open_outlets(settings, clock, report, then, say)]
 
     def keep(samples: Sequence[Sample]) -> None:
         for sink in sinks:
@@ -68,13 +56,3 @@ def start(
         agent.close()
 
     then("agent", finish)
-
-
-def exporter_of(settings: Settings) -> OtlpExport | None:
-    """The configured OTLP export, or None."""
-    if not settings.otlp_endpoint:
-        return None
-    headers = {}
-    if settings.otlp_token_file is not None:
-        headers["authorization"] = f"Bearer {assembly.secret(settings.otlp_token_file)}"
-    return OtlpExport(settings.otlp_endpoint, settings.otlp_protocol, headers)

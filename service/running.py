@@ -5,6 +5,7 @@ answers, files are committed and closed, and the console, a process of its own, 
 """
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,10 +19,10 @@ from service.life import Life, living, say
 from service.local import Loop, Pace
 from service.network import demand_free, port_is_free
 from service.otlp import over_grpc
+from service.outlets import open_outlets
 from service.server import HttpServer
 from vocabulary.incidents import incident_json
-
-GRPC_MEND = "otlp_grpc_port (tidegauge.yaml or TIDEGAUGE_OTLP_GRPC_PORT; 0 for none)"
+from vocabulary.samples import Sample
 
 
 def run_up(
@@ -38,7 +39,7 @@ def run_up(
 
             part, loop = simulated.prepare(config, secret, life, say)
         else:
-            part, loop = _local(config, secret, life)
+            part, loop = _local(config, secret, life, outlets=True)
         part.trouble = lambda: loop.failed
         api_url = start_api(part, life)
         if console:
@@ -60,7 +61,7 @@ def run_server(config: Config, for_seconds: float | None) -> None:
     core.prepare_folder(settings.data_dir)
     secret = core.secret_of(settings, leave_behind=False)
     with living(for_seconds) as life:
-        part, loop = _local(config, secret, life)
+        part, loop = _local(config, secret, life, outlets=False)
         loop.lag = settings.interval_seconds  # agents report once an interval, over the network
         loop.agent.hardware = ()  # the nodes' own agents read their GPUs
         part.trouble = lambda: loop.failed
@@ -81,14 +82,21 @@ def run_agent(config: Config, for_seconds: float | None) -> None:
         life.wait()
 
 
-def _local(config: Config, secret: str, life: Life) -> tuple[core.Core, Loop]:
+def _local(config: Config, secret: str, life: Life, *, outlets: bool) -> tuple[core.Core, Loop]:
     """The real thing: targets from the configuration, GPUs of this node, the wall's clock."""
     settings = config.settings
     clock = WallClock()
     part = core.build(config, clock, secret=secret)
     life.then("files", part.close)
     part.start_notifying(life.then)
-    agent = assembly.agent_of(config, part.keep)
+    sinks = open_outlets(settings, clock, part.report, life.then, say) if outlets else []
+
+    def keep(samples: Sequence[Sample]) -> None:
+        part.keep(samples)
+        for sink in sinks:
+            sink(samples)
+
+    agent = assembly.agent_of(config, keep)
     pace = Pace(settings.interval_seconds, clock)
     return part, Loop(pace, agent, part.pipeline, after=announcing(part, say))
 
@@ -141,15 +149,19 @@ def _end_process(process: subprocess.Popen[bytes]) -> None:
 
 
 def _with_free_ports(config: Config, console: bool) -> Config:
-    """Refuse taken ports; without gRPC go on where 4317 is taken and nobody asked for it."""
+    """Refuse taken ports; go on without those that are taken and that nobody asked for."""
     settings = config.settings
     demand_free(settings.host, settings.port, "API", "--port")
     if console:
         demand_free(settings.host, settings.console_port, "console", "--console-port")
-    grpc_port = settings.otlp_grpc_port
-    if not grpc_port or port_is_free(settings.host, grpc_port):
-        return config
-    if "otlp_grpc_port" in config.sources:
-        demand_free(settings.host, grpc_port, "OTLP receiver", GRPC_MEND)
-    say(f"OTLP     over HTTP alone: port {grpc_port} is taken; name another with {GRPC_MEND}")
-    return replace(config, settings=replace(settings, otlp_grpc_port=0))
+    without: dict[str, Any] = {}
+    for key, who in (("otlp_grpc_port", "OTLP over gRPC"), ("agent_port", "the agent's page")):
+        port = getattr(settings, key)
+        mend = f"{key} (tidegauge.yaml or TIDEGAUGE_{key.upper()}; 0 for none)"
+        if not port or port_is_free(settings.host, port):
+            continue
+        if key in config.sources:
+            demand_free(settings.host, port, who, mend)
+        say(f"Without  {who}: port {port} is taken; name another with {mend}")
+        without[key] = 0
+    return replace(config, settings=replace(settings, **without))
