@@ -51,6 +51,13 @@ class Load:
         with self._pool:
             return [future.result() for future in self._pending]
 
+    def stop(self) -> list[Answer]:
+        """Send nothing more, and wait for the answers to what has been sent."""
+        for future in self._pending:
+            future.cancel()
+        with self._pool:
+            return [future.result() for future in self._pending if not future.cancelled()]
+
 
 def start(
     url: str,

@@ -101,6 +101,7 @@ def serve(
     kv_blocks: int | None = None,
     block_tokens: int = 32,
     otlp_traces_endpoint: str = "",
+    port: int | None = None,
     flags: Sequence[str] = (),
     timeout_seconds: float = 300,
 ) -> Iterator[VllmServer]:
@@ -109,9 +110,10 @@ def serve(
 
     *kv_blocks* of *block_tokens* tokens bound the KV cache, for faults of capacity; at least one
     whole context must fit. *otlp_traces_endpoint* (gRPC) gets one ``llm_request`` span a request.
+    *port* is for a server that comes back where another one was.
     """
     program, folder_of_model = environment().script("vllm"), model()
-    port = free_port()
+    port = port or free_port()
     command: list[str | Path] = [
         program,
         *("serve", folder_of_model, "--served-model-name", MODEL, "--load-format", "dummy"),
