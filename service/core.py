@@ -230,7 +230,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         asking=asking,
         records=records,
         ledger=ledger,
-        meter=UsageMeter(book, ledger),
+        meter=UsageMeter(book, ledger, flush_seconds=min(60.0, 4.0 * settings.interval_seconds)),
         fleet=fleet,
         desk=desk,
         inbox=inbox,
