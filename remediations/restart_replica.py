@@ -9,6 +9,7 @@ from remediations._watching import until
 from vocabulary import failure_modes as f
 from vocabulary.actions import Action, Autonomy
 from vocabulary.contracts import Remediation
+from vocabulary.entities import Replica, ReplicaState
 from vocabulary.failure_modes import FailureMode
 from vocabulary.incidents import Incident
 from vocabulary.scene import Scene
@@ -54,7 +55,7 @@ class RestartReplica(Remediation):
             f"Restart {name}",
             Autonomy.APPROVAL,
             precondition=f"{left.text}; its disruption budget allows it",
-            met=left.met,
+            met=_met(replica, left),
             command=command,
             dry_run=dry_run,
             verify=until(STEP_RATE, label, subject, "> 0 on what replaced it", self.ready_minutes),
@@ -62,3 +63,14 @@ class RestartReplica(Remediation):
             risk=f"One replica is away for up to {self.ready_minutes:g} min; GPU memory may "
             "stay held.",
         )
+
+
+def _met(replica: Replica, left: _fleet.Left) -> bool | None:
+    """Whether it may go: something else serves, or it serves nothing itself.
+
+    A stalled engine takes no step, so that a restart of the last one takes nothing from anybody.
+    Of one that is not seen nobody knows; a person must say so.
+    """
+    if left.met is not False:
+        return left.met
+    return {ReplicaState.STALLED: True, ReplicaState.BLIND: None}.get(replica.state, False)
