@@ -48,6 +48,8 @@ class PointAnomaly:
         bands = self._bands(filled)
         memory = max(50.0, self.memory_days * DAY / step)
         sized = np.clip(bands / self._sizes(bands, memory), -_MOST, _MOST)
+        first = int(np.flatnonzero(~missing)[0])
+        sized[:, : first + _UNSIZED] = 0.0
         level = np.sqrt(np.mean(sized**2, axis=0))
         shape = self._whitened(sized, memory)
         rows = np.arange(len(values), dtype=np.float64)
@@ -56,14 +58,13 @@ class PointAnomaly:
         if step <= 300.0:
             result = np.minimum(result, _before(result))
         result[missing] = np.nan
-        result[: np.flatnonzero(~missing)[0] + self.warm_up] = np.nan
+        result[: first + self.warm_up] = np.nan
         return result
 
-    def direction(self, values: Array) -> Array:
-        """+1 where a row lies above the average of the rows before it, -1 below, 0 level."""
+    def deviation(self, values: Array) -> Array:
+        """How far each row lies above (+) or below (-) the average of the rows before it."""
         filled = _carry_forward(values, ~np.isfinite(values))
-        slow = _before(_average(filled, self.half_lives[2], filled[0]))
-        return np.sign(filled - slow)
+        return filled - _before(_average(filled, self.half_lives[2], filled[0]))
 
     def _bands(self, values: Array) -> Array:
         averages = [_average(values, half, values[0]) for half in self.half_lives]
@@ -124,6 +125,8 @@ class PointAnomaly:
 
 _DOUBT = 100.0
 """Rows' worth of belief that bands are uncorrelated and that a young series surprises nobody."""
+_UNSIZED = 10
+"""Rows in which no band has a size yet; what they would say echoes for hundreds of rows."""
 _MOST = 1e6
 """A band this many times its usual size is as surprising as can be."""
 _LARGEST = 1e100

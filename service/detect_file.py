@@ -180,17 +180,19 @@ def _events(
         return []
     apart = max(EVENT_GAP_SECONDS, 3.0 * step)
     breaks = np.flatnonzero(np.diff(times[alarms]) > apart) + 1
-    direction = judge.direction(values)
+    deviation = judge.deviation(values)
     events = []
     for part in np.split(alarms, breaks):
         peak = int(part[np.argmax(scores[part])])
+        # up to the peak: afterwards a series returns, and that is a move the other way
+        moved = deviation[max(0, int(part[0]) - 1) : peak + 1].sum()
         events.append(
             {
                 "start": rfc3339(float(times[part[0]])),
                 "end": rfc3339(float(times[part[-1]])),
                 "peak": rfc3339(float(times[peak])),
                 "score": round(float(scores[peak]), 4),
-                "direction": "down" if direction[part].sum() < 0.0 else "up",
+                "direction": "down" if moved < 0.0 else "up",
             }
         )
     return events

@@ -87,6 +87,6 @@ def test_direction_points_the_way_the_value_went() -> None:
     values = wave()
     values[1500:1510] += 30.0
     values[1700:1710] -= 30.0
-    direction = JUDGE.direction(values)
+    direction = np.sign(JUDGE.deviation(values))
     assert (direction[1500:1505] > 0).all()
     assert (direction[1700:1705] < 0).all()

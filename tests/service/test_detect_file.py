@@ -188,3 +188,13 @@ def test_a_hundred_thousand_rows_take_seconds_not_minutes(tmp_path: Path) -> Non
     began = time.process_time()
     detect_file(path)
     assert time.process_time() - began < 10.0
+
+
+def test_a_burst_that_ends_is_a_move_up_and_an_hours_dip_is_found() -> None:
+    """The shipped example: a dip of 45 % for an hour, and later a burst of errors."""
+    example = Path(__file__).resolve().parents[2] / "benchmarks" / "data" / "example.csv"
+    found = detect_file(example)["columns"]
+    (dip,) = found["tokens_per_second"]["events"]
+    (burst,) = found["error_rate"]["events"]
+    assert (dip["direction"], dip["start"][:13]) == ("down", "2026-11-03T10")
+    assert (burst["direction"], burst["start"][:13]) == ("up", "2026-11-03T17")
