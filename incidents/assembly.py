@@ -1,7 +1,9 @@
 """An incident written up from its findings: causes, impact, evidence, actions, page text."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TypeVar
 from urllib.parse import quote
 
 import structlog
@@ -36,13 +38,29 @@ class Assembler:
     settings: DeskSettings
 
     def write_up(self, case: Case, drawn: Map, readings: Readings) -> None:
-        """Bring everything but life cycle and severity of *case* up to date."""
+        """Bring everything but life cycle and severity of *case* up to date.
+
+        When its findings have stopped, causes, evidence and impact stay those of the trouble.
+        """
         scene, tracked = readings.scene, case.main()
-        first = root(tracked, self.settings)
-        old = case.incident
+        if any(one.active(scene.now, scene.interval) for one in tracked):
+            case.incident = self._diagnosed(case, tracked, drawn, readings)
+        elif not case.live:
+            case.incident = case.incident.evolve(impact=_at_its_worst(case))
+        incident = case.incident.evolve(actions=self._actions(case.incident, scene))
+        case.incident = incident.evolve(title=title(incident), headline=headline(incident))
+        case.assembled_at = scene.now
+
+    def _diagnosed(
+        self, case: Case, tracked: Sequence[Tracked], drawn: Map, readings: Readings
+    ) -> Incident:
+        first, old = root(tracked, self.settings), case.incident
         since = min(old.opened_at, *(one.since for one in tracked))
-        changes = causes.nearby(scene.changes, tracked, since, self.settings) or old.changes
-        incident = old.evolve(
+        found = causes.nearby(readings.scene.changes, tracked, since, self.settings)
+        changes = found or old.changes
+        cost = impact.assess(tracked, since, drawn, readings, self.price, self.settings)
+        case.worst_usd = _more(case.worst_usd, cost.usd_per_hour)
+        return old.evolve(
             failure_mode=first.mode,
             entity=first.entity,
             pool=_first(one.pool for one in (first, *tracked)),
@@ -50,7 +68,7 @@ class Assembler:
             since=since,
             entities=_entities(first, case),
             tenants=impact.tenants(tracked),
-            impact=self._impact(case, tracked, since, drawn, readings),
+            impact=_grown(old.impact, cost),
             changes=changes,
             causes=causes.rank(tracked, changes, readings, self.settings),
             evidence=evidence.gather(
@@ -58,24 +76,6 @@ class Assembler:
             ),
             links=self.links(old.id, first),
         )
-        incident = incident.evolve(actions=self._actions(incident, scene))
-        case.incident = incident.evolve(title=title(incident), headline=headline(incident))
-        case.assembled_at = scene.now
-
-    def _impact(
-        self,
-        case: Case,
-        tracked: Sequence[Tracked],
-        since: float,
-        drawn: Map,
-        readings: Readings,
-    ) -> Impact:
-        """What it costs; once it is over, what it cost at last."""
-        scene = readings.scene
-        if not any(one.active(scene.now, scene.interval) for one in tracked):
-            return case.incident.impact
-        found = impact.assess(tracked, since, drawn, readings, self.price, self.settings)
-        return _grown(case.incident.impact, found)
 
     def links(self, incident_id: str, first: Tracked) -> tuple[tuple[str, str], ...]:
         """Where to read on: the incident's own page, which never moves, and its runbook."""
@@ -129,5 +129,18 @@ def _grown(old: Impact, new: Impact) -> Impact:
     return Impact(requests, tokens, new.usd_per_hour, new.slo_burn, basis)
 
 
-def _more(old: float | None, new: float | None) -> float | None:
+def _at_its_worst(case: Case) -> Impact:
+    """Impact of what is over: dollars an hour fade while findings do, so the most is told."""
+    told = case.incident.impact
+    if case.worst_usd is None or case.worst_usd == told.usd_per_hour:
+        return told
+    return replace(
+        told, usd_per_hour=case.worst_usd, basis=f"{told.basis}; dollars an hour at their worst"
+    )
+
+
+Amount = TypeVar("Amount", float, Decimal)
+
+
+def _more(old: Amount | None, new: Amount | None) -> Amount | None:
     return max((one for one in (old, new) if one is not None), default=None)

@@ -75,7 +75,10 @@ def _impact(incident: Incident) -> str:
         f"error budget burns {impact.slo_burn:.1f}x" if impact.slo_burn else "",
     ]
     said = ", ".join(filter(None, known))
-    return f"{said}." if said else "Impact not known."
+    if said:
+        return f"{said}."
+    counted = impact.requests_affected is not None or impact.slo_burn is not None
+    return "No failed call counted." if counted else "Impact not known."
 
 
 def _cause(incident: Incident) -> str:

@@ -42,7 +42,7 @@ def assess(
     models = _gateway_names(tracked, readings)
     requests = _requests(hit, models, since, readings, basis)
     tokens = _tokens(hit, since, readings, basis)
-    usd = _usd(tracked, hit, drawn, readings, price, since, basis)
+    usd = _usd(tracked, hit, drawn, price, basis)
     burn = _burn(models, readings, settings, basis)
     if since < readings.scene.now - LOOKBACK:
         basis.append(f"sums cover the last {LOOKBACK / 3600:g} h alone")
@@ -97,9 +97,11 @@ def _requests(
 def _tokens(
     hit: dict[str, tuple[Replica, bool]], since: float, readings: Readings, basis: list[str]
 ) -> float | None:
+    """What stopped replicas did not generate; of slow ones traffic alone decides how much it is."""
     found = [
-        readings.shortfall(s.OUTPUT_TOKEN_RATE, name, since, missing_is_none=stopped)
+        readings.shortfall(s.OUTPUT_TOKEN_RATE, name, since)
         for name, (_, stopped) in hit.items()
+        if stopped
     ]
     lost = [one for one in found if one is not None]
     if not lost:
@@ -112,15 +114,13 @@ def _usd(
     tracked: Sequence[Tracked],
     hit: dict[str, tuple[Replica, bool]],
     drawn: Map,
-    readings: Readings,
     price: GpuPrice,
-    since: float,
     basis: list[str],
 ) -> Decimal | None:
     overspend = _overspend(tracked)
     idle, unpriced = Decimal(0), False
     for name, (replica, stopped) in hit.items():
-        share = Decimal(1) if stopped else _slowdown(name, readings, since)
+        share = Decimal(1) if stopped else _slowdown(name, tracked)
         hourly = _hourly(replica, drawn, price)
         if share is None or hourly is None:
             unpriced = True
@@ -154,12 +154,21 @@ def _overspend(tracked: Iterable[Tracked]) -> Decimal | None:
     return sum(found.values(), Decimal(0)).quantize(CENT) if found else None
 
 
-def _slowdown(name: str, readings: Readings, since: float) -> Decimal | None:
-    usual = readings.usual(s.OUTPUT_TOKEN_RATE, "replica", name, since)
-    now = readings.latest(s.OUTPUT_TOKEN_RATE, "replica", [name])
-    if not usual or now is None:
-        return None
-    return Decimal(str(round(min(1.0, max(0.0, 1.0 - now / usual)), 4)))
+def _slowdown(name: str, tracked: Sequence[Tracked]) -> Decimal | None:
+    """Share of a replica's capacity that is lost, from the time between its tokens.
+
+    The rate of tokens would not do: below saturation it is the traffic's, not the engine's.
+    """
+    shares = [
+        1.0 - evidence.expected / evidence.observed
+        for one in tracked
+        for evidence in one.evidence
+        if evidence.signal == s.ITL_MEAN.name
+        and evidence.observed
+        and evidence.expected
+        and (evidence.entity.id == name or evidence.entity.kind is EntityKind.POOL)
+    ]
+    return Decimal(str(round(max(0.0, *shares), 4))) if shares else None
 
 
 def _hourly(replica: Replica, drawn: Map, price: GpuPrice) -> Decimal | None:

@@ -46,27 +46,23 @@ class Readings:
                 amounts.append(float(np.nansum(row[times > since])) * STEP)
         return sum(amounts) if amounts else None
 
-    def shortfall(
-        self, signal: Signal, replica: str, since: float, *, missing_is_none: bool
-    ) -> float | None:
-        """What one replica did less than its usual rate since a moment; None when not known.
+    def shortfall(self, signal: Signal, replica: str, since: float) -> float | None:
+        """What a replica that stopped did less than its usual rate since a moment.
 
-        Minutes without a value count only with *missing_is_none*: when it is known that nothing
-        was done in them, as of a dead engine.
+        Minutes without a value count as none: it is known that nothing was done in them. None
+        when its usual rate is not known.
         """
-        found, usual = self.series(signal, "replica", replica), None
-        if found is not None:
-            usual = self.usual(signal, "replica", replica, since)
+        found = self.series(signal, "replica", replica)
+        usual = self._usual(signal, replica, since)
         if found is None or usual is None:
             return None
         times, row = found
-        made = row[times > since]
-        made = np.nan_to_num(made) if missing_is_none else made[~np.isnan(made)]
+        made = np.nan_to_num(row[times > since])
         return max(0.0, float(np.sum(usual - made)) * STEP)
 
-    def usual(self, signal: Signal, label: str, value: str, since: float) -> float | None:
+    def _usual(self, signal: Signal, replica: str, since: float) -> float | None:
         """Median before a moment (five minutes clear of it); None with less than five values."""
-        found = self.series(signal, label, value)
+        found = self.series(signal, "replica", replica)
         if found is None:
             return None
         times, row = found

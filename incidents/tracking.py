@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from vocabulary.entities import Entity
@@ -90,6 +91,8 @@ class Case:
     """What identifies it to receivers, fixed when it is first announced."""
     announced: dict[str, float] = field(default_factory=dict)
     """Severities that receivers know it by, and since when."""
+    worst_usd: Decimal | None = None
+    """Most dollars an hour it ever burnt."""
     assembled_at: float = 0.0
     shape: tuple[object, ...] = ()
     """What it looked like when last told; a difference is a change worth telling."""
@@ -139,6 +142,7 @@ class Case:
             "resolved_by": self.resolved_by,
             "labels": self.labels,
             "announced": self.announced,
+            "worst_usd": None if self.worst_usd is None else str(self.worst_usd),
         }
 
 
@@ -162,6 +166,7 @@ def case_from_memory(incident: Incident, memory: Mapping[str, Any]) -> Case:
         memory["resolved_by"],
         dict(memory["labels"]),
         dict(memory["announced"]),
+        None if memory["worst_usd"] is None else Decimal(memory["worst_usd"]),
     )
 
 

@@ -71,12 +71,16 @@ def test_a_pod_seen_to_leave_after_the_onset_is_no_suspect(story: Story) -> None
     assert "began" not in story.only().causes[0].why
 
 
-def spike(now: float = NOON) -> object:
+def spike(now: float = NOON, **usual: float) -> object:
     entity = tenant("acme")
-    evidence = Evidence(
+    spend = Evidence(
         "tenant_usd_per_hour", entity, now - 900, now, 90.0, "spends 90 USD/h", 4.0, unit="USD/h"
     )
-    return finding(f.COST_SPIKE, entity, now, evidence=(evidence,), tenant="acme")
+    more = [
+        Evidence(f"tenant_{what}_per_second", entity, now - 900, now, factor * 3.0, "more", 3.0)
+        for what, factor in usual.items()
+    ]
+    return finding(f.COST_SPIKE, entity, now, evidence=(spend, *more), tenant="acme")
 
 
 def calls(story: Story, per_second: np.ndarray, growth: float) -> None:
@@ -97,7 +101,31 @@ def test_regular_calls_with_growing_prompts_are_a_runaway_agent(story: Story) ->
     story.tick(spike())
     cause = story.only().causes[0]
     assert cause.failure_mode is f.RUNAWAY_AGENT
-    assert "acme calls like a program" in cause.why
+    assert "as regular as a program" in cause.why
+
+
+def test_a_loop_hidden_in_a_busy_tenants_calls_is_known_by_its_growing_prompts(
+    story: Story,
+) -> None:
+    random = np.random.default_rng(1)
+    calls(story, random.poisson(1500.0, 30) / 300.0 * random.uniform(0.7, 1.3, 30), growth=1.0)
+    story.tick(spike(calls=1.13, input_tokens=2.9, output_tokens=1.1))
+    first, second = story.only().causes[:2]
+    assert first.failure_mode is f.RUNAWAY_AGENT
+    assert "1.1 times the usual calls, each with 2.6 times the prompt" in first.why
+    assert second.failure_mode in (f.CONTEXT_BLOAT, f.COST_SPIKE)
+
+
+def test_longer_answers_with_longer_prompts_are_no_loop(story: Story) -> None:
+    story.tick(spike(calls=1.2, input_tokens=3.0, output_tokens=6.0))
+    assert story.only().causes[0].failure_mode is f.COST_SPIKE
+
+
+def test_the_diagnosis_stays_when_the_spending_fades(story: Story) -> None:
+    story.tick(spike(calls=1.13, input_tokens=2.9, output_tokens=1.1))
+    story.hold(900)
+    assert story.only().resolved_at is not None
+    assert story.only().causes[0].failure_mode is f.RUNAWAY_AGENT
 
 
 def test_irregular_calls_with_growing_prompts_are_context_bloat(story: Story) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import numpy as np
-from incident_scenes import NOON, Story, finding, stalled
+from incident_scenes import NOON, Story, finding, stalled, tenant
 
 from vocabulary import failure_modes as f
 from vocabulary.entities import Gpu, Replica
 from vocabulary.failure_modes import Severity
+from vocabulary.findings import Evidence, Finding
 
 
 def four_dollars(gpu: Gpu) -> Decimal:
@@ -47,18 +48,62 @@ def test_nothing_measured_is_nothing_known(story: Story) -> None:
     assert "Impact not known." in story.only().headline
 
 
-def test_a_gap_in_the_series_is_no_lost_token_of_a_replica_that_runs(
+def test_a_dead_engine_makes_nothing_in_minutes_without_a_value(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    gap = [100.0] * 110 + [50.0] * 5 + [float("nan")] * 6
+    story.world.series["output_tokens_per_second"] = rows(first, gap)
+    story.tick(finding(f.ENGINE_DEAD, first, since=NOON - 640))
+    assert story.only().impact.tokens_lost == 5 * 50.0 * 60.0 + 6 * 100.0 * 60.0
+
+
+def test_a_slow_replica_burns_the_share_of_its_pace_that_is_lost_and_loses_no_tokens(
+    make_story: Callable[..., Story],
+) -> None:
+    """At night its tokens a second halve as well: that is traffic, and no loss."""
+    story = make_story(price=four_dollars)
+    first, *_ = story.world.add_pool()
+    story.world.series["output_tokens_per_second"] = rows(first, [100.0] * 60 + [10.0] * 61)
+    pace = Evidence(
+        "inter_token_latency_mean", first.entity, NOON - 600, NOON, 0.040, "40 ms", 0.030
+    )
+    slow = finding(
+        f.THROUGHPUT_REGRESSION,
+        first,
+        since=NOON - 600,
+        severity=Severity.WARNING,
+        evidence=(pace,),
+    )
+    story.tick(slow)
+    impact = story.only().impact
+    assert impact.tokens_lost is None
+    assert impact.usd_per_hour == Decimal("1.00")
+
+
+def test_a_slow_replica_whose_pace_is_not_known_burns_an_unknown_amount(
     make_story: Callable[..., Story],
 ) -> None:
     story = make_story(price=four_dollars)
     first, *_ = story.world.add_pool()
-    gap = [100.0] * 110 + [50.0] * 5 + [float("nan")] * 5 + [50.0]
-    story.world.series["output_tokens_per_second"] = rows(first, gap)
-    slow = finding(f.THROUGHPUT_REGRESSION, first, since=NOON - 640, severity=Severity.WARNING)
-    story.tick(slow)
-    impact = story.only().impact
-    assert impact.tokens_lost == 6 * 50.0 * 60.0
-    assert impact.usd_per_hour == Decimal("2.00"), "half of what is paid for is not used"
+    story.tick(finding(f.KV_EXHAUSTION, first, severity=Severity.WARNING))
+    assert story.only().impact.usd_per_hour is None
+
+
+def test_what_is_over_tells_its_worst_hour(story: Story) -> None:
+    def spend(now: float, amount: float) -> Finding:
+        entity = tenant("acme")
+        seen = Evidence(
+            "tenant_usd_per_hour", entity, now - 600, now, 10.0 + amount, "s", 10.0, unit="USD/h"
+        )
+        return finding(f.COST_SPIKE, entity, now, evidence=(seen,))
+
+    story.tick(spend(NOON, 80.0))
+    story.hold(120, lambda now: spend(now, 20.0))
+    assert story.only().impact.usd_per_hour == Decimal("20.00")
+    story.restart()
+    story.hold(900)
+    over = story.only()
+    assert over.impact.usd_per_hour == Decimal("80.00")
+    assert "at their worst" in over.impact.basis
 
 
 def test_a_shared_gpu_costs_each_replica_its_part(make_story: Callable[..., Story]) -> None:
