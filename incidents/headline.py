@@ -100,6 +100,8 @@ def _change(incident: Incident) -> str:
 
 def _step(incident: Incident) -> str:
     """The first card that one person may apply and whose precondition does not fail."""
+    if incident.resolved_at is not None:
+        return ""
     safe = [action for action in incident.actions if action.met is not False]
     if not safe:
         return ""

@@ -78,7 +78,7 @@ def _requests(
     readings: Readings,
     basis: list[str],
 ) -> float | None:
-    failed = readings.total(s.GATEWAY_ERROR_RATE, "model", models, since)
+    failed = _failed(models, since, readings)
     if failed is None:
         failed = readings.total(s.FAILED_RATE, "replica", hit, since)
     stopped = [name for name, (_, dead) in hit.items() if dead]
@@ -92,6 +92,13 @@ def _requests(
     ]
     basis.append("requests: " + " and ".join(filter(None, parts)))
     return float(round((failed or 0.0) + (stuck or 0.0)))
+
+
+def _failed(models: Sequence[str], since: float, readings: Readings) -> float | None:
+    """User calls that failed: none where calls are counted and no failure ever made a series."""
+    if readings.total(s.GATEWAY_OPERATION_RATE, "model", models, since) is None:
+        return None
+    return readings.total(s.GATEWAY_ERROR_RATE, "model", models, since) or 0.0
 
 
 def _tokens(
@@ -192,7 +199,7 @@ def _burn(
     if not models:
         return None
     since = readings.scene.now - 300.0
-    failed = readings.total(s.GATEWAY_ERROR_RATE, "model", models, since)
+    failed = _failed(models, since, readings)
     calls = readings.total(s.GATEWAY_OPERATION_RATE, "model", models, since)
     if failed is None or not calls:
         return None

@@ -135,6 +135,14 @@ def test_burn_is_the_gateways_error_share_over_the_budget(story: Story) -> None:
     assert impact.requests_affected == 11 * 3.0 * 60.0
 
 
+def test_calls_that_are_counted_and_never_fail_burn_nothing(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.world.series["gateway_operations_per_second"] = [({"model": "model-chat"}, [10.0] * 121)]
+    story.tick(stalled(first))
+    assert story.only().impact.slo_burn == 0.0
+    assert "No failed call counted." in story.only().headline
+
+
 def test_a_gateway_that_calls_a_model_by_its_pool_is_understood(story: Story) -> None:
     first, *_ = story.world.add_pool()
     story.world.series["gateway_errors_per_second"] = [({"model": "prod/chat"}, [1.0] * 121)]
@@ -168,6 +176,7 @@ def test_when_it_is_over_the_figures_are_those_of_the_trouble_not_of_the_recover
     assert over.impact.usd_per_hour == Decimal("4.00")
     assert "163 requests hit, 4.00 USD/h burnt" in over.headline
     assert "until 12:1" in over.headline
+    assert "First step" not in over.headline
 
 
 def test_sums_over_a_long_past_say_how_far_they_reach(story: Story) -> None:
