@@ -19,7 +19,6 @@ from rigs.cache import RigUnavailable
 from rigs.processes import Server, fetched, free_port, running, work_folder
 
 PROGRAM = Path(sys.executable).parent / "tidegauge"
-DATA = "tidegauge-data"
 Found = TypeVar("Found")
 
 
@@ -34,7 +33,8 @@ class Tidegauge(Server):
     @property
     def data(self) -> Path:
         """Its data directory."""
-        return self.folder / DATA
+        settings = json.loads((self.folder / "tidegauge.yaml").read_text(encoding="utf-8"))
+        return self.folder / settings.get("data_dir", "tidegauge-data")
 
     def get(self, path: str, **query: str) -> Any:
         """What the API answers under *path*, asked with the token that was left for us."""
@@ -138,3 +138,5 @@ def _started(
             "tidegauge", command, port=port, folder=folder, ready=ready, kind=Tidegauge
         ) as product:
             yield product
+            log = product.logs()
+            assert "Traceback" not in log, log[-4000:]

@@ -61,3 +61,14 @@ def test_a_frozen_server_is_blind_then_an_incident_and_both_end_when_it_goes_on(
     assert all(answer.ok for answer in work.answers()), "the load itself went through"
     until(lambda: product.state() == ("idle", "no work"), "idle again", product, seconds=60)
     assert [one["failure_mode"] for one in product.incidents()] == ["target_hung"]
+
+
+def test_a_signal_ends_it_soon_its_exit_code_tells_of_incidents_and_they_are_kept(
+    server: Server, product: Tidegauge
+) -> None:
+    known = product.incidents()
+    product.process.terminate()
+    code = product.process.wait(10)
+    assert code == (1 if known else 0)
+    with products.up([f"{server.url}/metrics"], {**QUICK, "data_dir": str(product.data)}) as again:
+        assert again.incidents() == known, "what was known is known after a restart"

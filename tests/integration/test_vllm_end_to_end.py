@@ -128,6 +128,7 @@ def test_an_engine_that_stands_still_behind_a_page_that_answers(
         os.kill(core, signal.SIGCONT)
     assert opened["severity"] == "critical"
     assert opened["code"] == "F01"
+    assert "First step: Restart" in opened["headline"]
     assert evidence_of(opened)["engine_steps_per_second"]["observed"] == 0.0
     assert all(answer.ok for answer in crowd.answers())
     until(
