@@ -18,6 +18,7 @@ class ApiClient:
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
+        self.token = token
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx2.Client(
             base_url=self.url,

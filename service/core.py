@@ -13,7 +13,6 @@ import structlog
 from fleet.topology import FleetView
 from incidents.alertmanager import Alertmanager
 from incidents.desk import IncidentDesk
-from incidents.webhook_in import AlertInbox
 from metering.budgets import Budget
 from metering.ledger import Ledger
 from metering.meter import UsageMeter
@@ -55,7 +54,6 @@ class Core:
     meter: UsageMeter
     fleet: FleetView
     desk: IncidentDesk
-    inbox: AlertInbox
     alertmanager: Alertmanager
     pipeline: Pipeline
     report: SelfReport
@@ -85,20 +83,32 @@ class Core:
             _own(metrics.NOTIFICATIONS, count, now, receiver=receiver, outcome=outcome)
             for (receiver, outcome), count in sorted(self.alertmanager.counts.items())
         ]
+        open_now = [
+            _own(metrics.INCIDENTS_OPEN, count, now, severity=severity)
+            for severity, count in self.desk.open_by_severity().items()
+        ]
         ages = [] if math.isnan(age) else [_own(metrics.WATERMARK_AGE, age, now)]
-        return [*ages, *dropped, *told]
+        return [*ages, *open_now, *dropped, *told]
 
     def after_tick(self, moment: float) -> None:
         """What follows every tick: the fleet's memory is saved now and then."""
         if moment - self._snapshot_at >= SNAPSHOT_SECONDS:
             self._snapshot_at = moment
             self.records.save_snapshot(FLEET_SNAPSHOT, self.fleet.snapshot(), moment)
+            self.records.tidy(moment)
 
     def info(self) -> Info:
         """How this server is doing."""
         problems = [*self.pipeline.store_failures, *self.store.alarms]
         if self.trouble():
             problems.append(f"the last turn of the loop failed: {self.trouble()}")
+        if self.records.lost:
+            problems.append(
+                f"{self.records.lost} acts that were acknowledged are missing from the records"
+            )
+        for receiver, waiting in self.alertmanager.waiting().items():
+            if waiting:
+                problems.append(f"{waiting} alerts wait for {receiver}, which takes none now")
         if self.store.degraded:
             problems.append(f"samples are kept in memory only: {self.store.degraded}")
         return Info(
@@ -141,7 +151,7 @@ class Core:
 
     def take_alerts(self, body: Mapping[str, Any]) -> int:
         """An Alertmanager webhook."""
-        return self.inbox.receive(body, self.clock.now())
+        return self.desk.alert_in(body)
 
     def start_notifying(self, then: Callable[[str, Callable[[], object]], object]) -> None:
         """Begin to tell the configured Alertmanagers; *then* remembers how to stop."""
@@ -206,7 +216,6 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         fleet.restore(remembered[0])
     alertmanager = assembly.alertmanager_of(config, records, clock, live=not simulated)
     desk = assembly.desk_of(config, records, book, clock, alertmanager.receivers)
-    inbox = AlertInbox(records)
     report = SelfReport()
 
     def record(samples: Iterable[Sample]) -> None:
@@ -221,7 +230,6 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         desk=desk,
         record=record,
         interval=settings.interval_seconds,
-        told=inbox.findings,
     )
     part = Core(
         settings=settings,
@@ -233,7 +241,6 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         meter=UsageMeter(book, ledger, flush_seconds=min(60.0, 4.0 * settings.interval_seconds)),
         fleet=fleet,
         desk=desk,
-        inbox=inbox,
         alertmanager=alertmanager,
         pipeline=pipeline,
         report=report,

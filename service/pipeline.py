@@ -107,8 +107,6 @@ class Pipeline:
     record: Callable[[Iterable[Sample]], object]
     """Where the pipeline's own series go (replica states, durations)."""
     interval: float = 15.0
-    told: Callable[[float], Sequence[Finding]] = lambda _: ()
-    """Findings of others that hold now: alerts that came in by webhook."""
     scene: Scene = field(init=False)
     last_findings: tuple[Finding, ...] = ()
     ticks: int = 0
@@ -144,7 +142,6 @@ class Pipeline:
                     metrics.DETECTOR_DURATION.name, now, time.perf_counter() - began, detector=name
                 )
             )
-        findings.extend(self.told(now))
         self.last_findings = tuple(findings)
         changed = self.desk.tick(self.last_findings, self.scene)
         self.record([*durations, *self._states(now), *self._failure_counts(now)])

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from incidents.desk import MAX_SILENCE_SECONDS
 from service.api.parameters import Key, Who, Wired, moment
 from service.doors import Caller
 from vocabulary.failure_modes import Severity
@@ -13,8 +14,6 @@ from vocabulary.incidents import IncidentState, incident_json
 router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"])
 Name = Annotated[str, Field(max_length=200)]
 Text = Annotated[str, Field(max_length=4000)]
-MOST_SILENCE = 30 * 86_400.0
-"""Thirty days: a silence that is meant for longer should be a changed rule (our judgement)."""
 
 
 class Act(BaseModel):
@@ -40,7 +39,7 @@ class Assign(Act):
 class Silence(Act):
     """How long, and why."""
 
-    seconds: float = Field(ge=60, le=MOST_SILENCE, allow_inf_nan=False)
+    seconds: float = Field(ge=60, le=MAX_SILENCE_SECONDS, allow_inf_nan=False)
     reason: Text = Field(default="")
 
 

@@ -29,7 +29,7 @@ def console(
     client = client_for(settings)
     demand_free(settings.host, settings.console_port, "console", "--console-port")
     check_listen(
-        settings.host, client.token, settings.tls_cert is not None, settings.allow_insecure
+        settings.host, bool(client.token), settings.tls_cert is not None, settings.allow_insecure
     )
     os.environ[API_VARIABLE] = client.url
     os.environ[TOKEN_VARIABLE] = client.token

@@ -150,16 +150,6 @@ def test_a_silent_store_is_said_and_finds_nothing() -> None:
     assert len(desk.taken[1]) == 1
 
 
-def test_alerts_of_others_join_the_findings() -> None:
-    made, _, desk, _ = pipeline()
-    told = Finding(
-        failure_modes.UNCLASSIFIED, POOL, 0.0, 0.0, Severity.WARNING, 0.6, (), "their alert"
-    )
-    made.told = lambda _: [told]
-    made.tick(6000.0)
-    assert list(desk.taken[0]) == [told]
-
-
 def test_replica_states_become_series() -> None:
     made, _, _, recorded = pipeline()
     made.tick(6000.0)
