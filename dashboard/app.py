@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -21,7 +22,7 @@ REFRESH = "5s"
 
 
 def find_views() -> list[ModuleType]:
-    """Every page, in its own order."""
+    """Every page, in its own order; the first is the one at `/`."""
     modules = [
         importlib.import_module(f"dashboard.views.{info.name}")
         for info in pkgutil.iter_modules(views.__path__)
@@ -35,7 +36,11 @@ def show_status(api: Api) -> None:
     parts = [f"data as of **{clock(status.get('as_of'))}**"]
     answering, known = status.get("sources_answering"), status.get("sources")
     if known:
-        parts.append(f"{answering} of {known} sources answer")
+        parts.append(
+            f"{known} of {known} sources answer"
+            if answering == known
+            else f":orange-badge[◍ only {answering} of {known} sources answer]"
+        )
     if status.get("simulated"):
         speed = status.get("speed") or 1
         parts.append(f":violet-badge[simulated cluster, {speed:g}× real time]")
@@ -49,8 +54,8 @@ def show_status(api: Api) -> None:
         st.warning(plain(problem), icon=":material/warning:")
 
 
-def page(module: ModuleType, api: Api) -> st.Page:
-    """A Streamlit page around a view."""
+def body_of(module: ModuleType, api: Api) -> Callable[[], None]:
+    """A view below the status line; an API that fails is a sentence and never a traceback."""
 
     def body() -> None:
         live(show_status, REFRESH)(api)
@@ -60,17 +65,29 @@ def page(module: ModuleType, api: Api) -> st.Page:
             st.error(str(error), icon=":material/power_off:")
             st.button("Try again", key="retry")
 
-    return st.Page(
-        body, title=module.title, icon=module.icon, url_path=module.path, default=module.order == 0
-    )
+    return body
 
 
 def main() -> None:
     """Compose the console."""
     st.set_page_config(page_title="Tidegauge", page_icon="🌊", layout="wide")
     api = from_environment()
-    st.session_state["pages"] = {module.path: page(module, api) for module in find_views()}
-    st.navigation(list(st.session_state["pages"].values()), position="top").run()
+    modules = find_views()
+    pages = {
+        module.path: st.Page(
+            body_of(module, api), title=module.title, icon=module.icon,
+            url_path="" if module is modules[0] else module.path, default=module is modules[0],
+            visibility="visible" if module.in_menu else "hidden",
+        )
+        for module in modules
+    }  # fmt: skip
+    st.session_state["pages"] = pages
+    # Streamlit serves the default page at `/` alone; whoever types its name arrives too.
+    first = modules[0]
+    named = st.Page(
+        body_of(first, api), title=first.title, url_path=first.path, visibility="hidden"
+    )
+    st.navigation([*pages.values(), named], position="top").run()
 
 
 main()

@@ -1,6 +1,7 @@
 """How things are said on screen: ages, figures, severities, and text that cannot act."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,11 +59,30 @@ def age(since: str | None, as_of: str | None) -> str:
     return span((end - start).total_seconds())
 
 
+def scale(unit: str, largest: float) -> tuple[float, str]:
+    """What to multiply by, and the unit a person reads then: Hz as GHz, bytes as GiB, 0.2 as 20 %.
+
+    *largest* is the greatest size that will be shown.
+    """
+    for size, shown in _LARGER.get(unit, ()):
+        if largest >= size:
+            return 1.0 / size, shown
+    return (100.0, "%") if unit == "ratio" else (1.0, unit)
+
+
+_LARGER = {
+    "Hz": ((1e9, "GHz"), (1e6, "MHz")),
+    "bytes": ((2.0**30, "GiB"), (2.0**20, "MiB")),
+    "s": ((1.0, "s"), (1e-3, "ms")),
+}
+
+
 def figure(value: float | str | None, unit: str = "") -> str:
-    """A number with a unit, in four digits and thousands marked; unknown stays unknown."""
+    """A number with a unit a person reads, thousands marked; unknown stays unknown."""
     if value is None:
         return UNKNOWN
-    number = float(value)
+    factor, unit = scale(unit, abs(float(value)))
+    number = float(value) * factor
     if abs(number) >= 1000:
         shown = f"{number:,.0f}"
     else:
@@ -82,3 +102,14 @@ def money(value: str | float | None, per: str = "") -> str:
 def said(word: str) -> str:
     """`engine_stalled` as `Engine stalled`."""
     return word.replace("_", " ").capitalize()
+
+
+def headed(incident: Mapping[str, Any]) -> str:
+    """An incident's title without the name of its entity, which is shown beside it."""
+    title, name = str(incident["title"]), str(incident["entity"]["name"])
+    return title.removesuffix(f": {name}")
+
+
+def offset(seconds: float) -> str:
+    """A moment relative to the onset of an incident."""
+    return f"{span(abs(seconds))} {'before' if seconds <= 0 else 'after'} onset"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dashboard import theme
 from service.config import Settings
 
 API_VARIABLE = "TIDEGAUGE_API_URL"
@@ -18,7 +19,8 @@ TOKEN_VARIABLE = "TIDEGAUGE_TOKEN"  # noqa: S105 - the name of a variable, not a
 APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
 _PR_SET_PDEATHSIG = 1
 
-OPTIONS: dict[str, str | int | bool] = {
+OPTIONS: dict[str, theme.Option] = {
+    **theme.OPTIONS,
     "global.developmentMode": False,
     "server.headless": True,
     "server.fileWatcherType": "none",

@@ -1,1 +1,4 @@
-"""One page a file: `title`, `icon`, `order`, `path`, `render(api)`; never imports another page."""
+"""One page a file: `title`, `icon`, `order`, `path`, `in_menu`, `render(api)`.
+
+A page never imports another one.
+"""

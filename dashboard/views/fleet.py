@@ -1,20 +1,22 @@
-"""The fleet: what every replica is doing, and how the GPUs under it are."""
+"""The fleet: what every replica is doing, how the GPUs under it are, and what was changed."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard.api import Api
-from dashboard.charts import frame_of, lines_chart
+from dashboard.charts import lines_chart, read
 from dashboard.live import live
-from dashboard.words import STATE_MARKS, UNKNOWN, age, moment
+from dashboard.tables import marked, table
+from dashboard.words import STATE_MARKS, UNKNOWN, age, clock, moment, plain
 
 title = "Fleet"
 icon = ":material/dns:"
 order = 2
 path = "fleet"
+in_menu = True
 
 SIGNALS = {
     "Tokens generated": "output_tokens_per_second",
@@ -27,68 +29,57 @@ SIGNALS = {
 GPU_SIGNALS = {
     "Utilisation": "gpu_utilization",
     "SM clock": "gpu_sm_clock",
+    "Memory": "gpu_memory_used",
     "Temperature": "gpu_temperature",
     "Power": "gpu_power",
 }
 HOURS = {"15 min": 0.25, "1 h": 1.0, "6 h": 6.0, "1 day": 24.0, "7 days": 168.0}
+STATES = ("serving", "idle", "saturated", "loading", "stalled", "blind")
+
+Thing = Mapping[str, Any]
 
 
 def render(api: Api) -> None:
-    """Replicas by state, GPUs, and one signal over time."""
+    """Replicas by state, one signal over time, GPUs, changes; the search narrows all of them."""
     st.title("Fleet")
-    live(_replicas, "5s")(api)
-    hours = st.segmented_control(
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    hours = row.segmented_control(
         "Time range", list(HOURS), default="1 h", bind="query-params", key="range"
     )
-    live(_charts, "10s")(api, HOURS[hours or "1 h"])
-    live(_gpus, "5s")(api)
+    words = row.text_input(
+        "Search", placeholder="replica, pool, node, version", bind="query-params", key="find",
+        width=320,
+    )  # fmt: skip
+    span = HOURS[hours or "1 h"]
+    live(_replicas, "5s")(api, words)
+    _charts(api, words, SIGNALS, span, "signal")
+    live(_gpus, "5s")(api, words)
+    _charts(api, words, GPU_SIGNALS, span, "gpu_signal")
+    live(_changes, "10s")(api, span)
 
 
-def _replicas(api: Api) -> None:
-    status = api.get("/api/v1/status")
-    replicas: list[dict[str, Any]] = api.get("/api/v1/replicas")["replicas"]
-    if not replicas:
-        st.info("No replica has been seen yet.", icon=":material/explore:")
-        return
-    counts = {state: sum(one["state"] == state for one in replicas) for state in STATE_MARKS}
-    cells = st.columns(6)
-    for cell, state in zip(
-        cells, ("serving", "idle", "saturated", "loading", "stalled", "blind"), strict=True
-    ):
-        cell.metric(f"{STATE_MARKS[state]} {state}", counts[state], border=True)
-    rows = [
-        {
-            "state": f"{STATE_MARKS[one['state']]} {one['state']}",
-            "for": age(one["since"], status.get("as_of")),
-            "replica": one["entity"]["name"],
-            "pool": one["pool"],
-            "model": one["model"],
-            "engine": one["engine"],
-            "version": one["version"] or UNKNOWN,
-            "node": one["node"] or UNKNOWN,
-            "GPUs": len(one["gpus"]) or UNKNOWN,
-            "why": one["reason"],
-        }
-        for one in sorted(replicas, key=lambda r: (r["pool"], r["entity"]["name"]))
+def _wanted(words: str, *texts: Any) -> bool:
+    text = " ".join(str(one) for one in texts).lower()
+    return all(word in text for word in words.lower().split())
+
+
+def _found_replicas(api: Api, words: str) -> list[Thing]:
+    return [
+        one
+        for one in api.get("/api/v1/replicas")["replicas"]
+        if _wanted(words, one["entity"]["name"], one["pool"], one["node"], one["version"])
     ]
-    st.dataframe(pd.DataFrame(rows).astype({"GPUs": str}), hide_index=True)
 
 
-def _span(api: Api, hours: float) -> dict[str, str]:
-    end = moment(api.get("/api/v1/status").get("as_of"))
-    if end is None:
-        return {}
-    return {"from": (end - timedelta(hours=hours)).isoformat(), "to": end.isoformat()}
-
-
-def _charts(api: Api, hours: float) -> None:
-    window = _span(api, hours)
-    if not window:
-        return
-    tabs = st.tabs(list(SIGNALS))
-    for tab, signal in zip(tabs, SIGNALS.values(), strict=True):
-        with tab:
-            _line(api, signal, window)
+def _found_gpus(api: Api, words: str) -> list[Thing]:
+    names = _names(api)
+    return [
+        one
+        for one in api.get("/api/v1/gpus")["gpus"]
+        if _wanted(
+            words, one["entity"]["name"], one["node"], *(names.get(r, r) for r in one["replicas"])
+        )
+    ]
 
 
 def _names(api: Api) -> dict[str, str]:
@@ -97,22 +88,78 @@ def _names(api: Api) -> dict[str, str]:
     return {one["entity"]["id"]: one["entity"]["name"] for one in known}
 
 
-def _line(api: Api, signal: str, window: dict[str, str]) -> None:
+def _replicas(api: Api, words: str) -> None:
+    as_of = api.get("/api/v1/status").get("as_of")
+    replicas = _found_replicas(api, words)
+    if not replicas:
+        if words:
+            st.info("No replica matches this search.", icon=":material/search:")
+        else:
+            st.info(
+                "No replica has been seen yet. `tidegauge doctor` says what answers and what not.",
+                icon=":material/explore:",
+            )
+        return
+    cells = st.grid(6, min_column_width=110)
+    for state in STATES:
+        count = sum(one["state"] == state for one in replicas)
+        cells.metric(f"{STATE_MARKS[state]} {state}", count, border=True)
+    rows = [
+        {
+            "state": marked(one["state"]),
+            "replica": one["entity"]["name"],
+            "for": age(one["since"], as_of),
+            "why": one["reason"],
+            "pool": one["pool"],
+            "model": one["model"],
+            "engine": f"{one['engine']} {one['version']}".strip() or UNKNOWN,
+            "node": one["node"] or UNKNOWN,
+            "GPUs": str(len(one["gpus"]) or UNKNOWN),
+        }
+        for one in sorted(replicas, key=lambda r: (r["pool"], r["entity"]["name"]))
+    ]
+    st.dataframe(table(rows, "state"), hide_index=True, alt="Replicas and what they are doing")
+
+
+def _charts(api: Api, words: str, signals: Mapping[str, str], hours: float, key: str) -> None:
+    """One signal at a time: the others are asked for when they are looked at."""
+    chosen = st.segmented_control(
+        "Signal", list(signals), default=next(iter(signals)), key=key, bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    signal = signals[chosen or next(iter(signals))]
+    live(_line, "10s")(api, words, signal, hours)
+
+
+def _line(api: Api, words: str, signal: str, hours: float) -> None:
+    end = moment(api.get("/api/v1/status").get("as_of"))
+    if end is None:
+        return
+    window = {"from": (end - timedelta(hours=hours)).isoformat(), "to": end.isoformat()}
     answer = api.get("/api/v1/series", signal=signal, **window)
-    frame = frame_of(answer, _names(api))
-    if frame["value"].notna().sum() == 0:
+    if words:
+        ids = {
+            one["entity"]["id"] for one in (*_found_replicas(api, words), *_found_gpus(api, words))
+        }
+        answer = {
+            **answer,
+            "series": [one for one in answer["series"] if ids & set(one["labels"].values())],
+        }
+    reading = read(answer, _names(api))
+    if reading.empty:
         st.caption("No data in this range: that is not the same as zero.")
         return
-    st.altair_chart(lines_chart(frame, answer.get("unit", "")))
+    changes = api.get("/api/v1/changes", limit=200, **window)["changes"]
+    st.altair_chart(lines_chart(reading, changes), alt=str(answer.get("meaning", signal)))
+    marks = "; dotted lines are changes" if changes else ""
+    st.caption(f"{plain(answer.get('meaning', ''))} Point at a line to see whose it is{marks}.")
 
 
-def _gpus(api: Api) -> None:
+def _gpus(api: Api, words: str) -> None:
     st.subheader("GPUs")
-    gpus: list[dict[str, Any]] = api.get("/api/v1/gpus")["gpus"]
+    gpus = _found_gpus(api, words)
     if not gpus:
-        st.info(
-            "No GPU is seen. `tidegauge doctor` says why.", icon=":material/explore:",
-        )  # fmt: skip
+        st.info("No GPU is seen here. `tidegauge doctor` says why.", icon=":material/explore:")
         return
     names = _names(api)
     rows = [
@@ -124,10 +171,24 @@ def _gpus(api: Api) -> None:
         }
         for one in gpus
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
-    window = _span(api, 1.0)
-    if window:
-        tabs = st.tabs(list(GPU_SIGNALS))
-        for tab, signal in zip(tabs, GPU_SIGNALS.values(), strict=True):
-            with tab:
-                _line(api, signal, window)
+    st.dataframe(table(rows), hide_index=True, alt="GPUs and who uses them")
+
+
+def _changes(api: Api, hours: float) -> None:
+    st.subheader("Changes")
+    end = moment(api.get("/api/v1/status").get("as_of"))
+    if end is None:
+        return
+    start = (end - timedelta(hours=hours)).isoformat()
+    changes = api.get("/api/v1/changes", **{"from": start, "limit": 200})["changes"]
+    if not changes:
+        st.caption("Nothing was changed in this range, as far as we saw.")
+        return
+    rows = [
+        {
+            "at": clock(one["at"]), "kind": one["kind"], "what": one["what"],
+            "where": one["entity"]["name"], "pool": one["pool"] or UNKNOWN,
+        }
+        for one in changes
+    ]  # fmt: skip
+    st.dataframe(table(rows), hide_index=True, alt="What was changed, the newest first")

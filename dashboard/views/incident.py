@@ -1,14 +1,13 @@
 """One incident, top down: what, since when, who is hit, why, what changed, what to do."""
 
-from datetime import timedelta
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard.api import Api, ApiError
-from dashboard.charts import evidence_chart, frame_of
-from dashboard.theme import SEVERITY_COLOURS
+from dashboard.evidence import show_evidence
+from dashboard.tables import table
+from dashboard.theme import SEVERITY_BADGES, STATE_BADGES
 from dashboard.topology import blast_radius
 from dashboard.words import (
     SEVERITY_MARKS,
@@ -17,26 +16,28 @@ from dashboard.words import (
     age,
     clock,
     figure,
-    moment,
+    headed,
     money,
+    offset,
     plain,
     said,
-    span,
 )
 
 title = "Incident"
 icon = ":material/troubleshoot:"
 order = 1
 path = "incident"
-
-CHARTS_SHOWN = 6
+in_menu = False
 
 
 def render(api: Api) -> None:
     """The incident that the address names, or the one looked at last."""
+    st.page_link(
+        st.session_state["pages"]["incidents"], label="All incidents", icon=":material/arrow_back:"
+    )
     wanted = st.query_params.get("id") or st.session_state.get("incident")
     if not wanted:
-        _choose(api)
+        st.info("Choose an incident in the list.", icon=":material/search:")
         return
     st.session_state["incident"] = wanted
     if st.query_params.get("id") != wanted:
@@ -45,73 +46,82 @@ def render(api: Api) -> None:
         one = api.get(f"/api/v1/incidents/{wanted}")
     except ApiError as error:
         st.error(f"{plain(wanted)}: {plain(error)}", icon=":material/power_off:")
-        st.page_link(
-            st.session_state["pages"]["incidents"],
-            label="Back to the list",
-            icon=":material/notification_important:",
-        )
         return
     if one["merged_into"]:
         st.info(
             f"This incident was merged into {plain(one['merged_into'])}.", icon=":material/merge:"
         )
-    status = api.get("/api/v1/status")
-    _head(one, status.get("as_of"))
+    _head(one)
+    _impact(one, api.get("/api/v1/status").get("as_of"))
     _acts(api, one)
     left, right = st.columns([3, 2], gap="large")
     with left:
         _causes(one)
-        _evidence(api, one)
+        show_evidence(api, one)
     with right:
-        _changes(one)
         _actions(one)
-        _radius(one)
+        _changes(one)
+        _radius(api, one)
         _activity(one)
 
 
-def _choose(api: Api) -> None:
-    st.title("Incident")
-    newest = api.get("/api/v1/incidents", limit=1)["incidents"]
-    if not newest:
-        st.info("There are no incidents yet.", icon=":material/water:")
-        return
-    st.write("Choose one in the list, or open the newest.")
-    if st.button("Open the newest", type="primary"):
-        st.query_params["id"] = newest[0]["id"]
-        st.session_state["incident"] = newest[0]["id"]
-        st.rerun()
-
-
-def _head(one: dict[str, Any], as_of: str | None) -> None:
-    colour = SEVERITY_COLOURS[one["severity"]]
-    st.title(plain(one["title"]))
+def _head(one: dict[str, Any]) -> None:
+    st.title(plain(headed(one)))
+    entity, state = one["entity"], one["state"]
+    colour, mark = SEVERITY_BADGES[one["severity"]], SEVERITY_MARKS[one["severity"]]
     badges = [
-        f":{colour}-badge[{SEVERITY_MARKS[one['severity']]} {one['severity']}]",
-        f":gray-badge[{STATE_MARKS[one['state']]} {one['state']}]",
-        f":gray-badge[{plain(one['code'])}]",
+        f":{colour}-badge[{mark} {one['severity']}]",
+        f":{STATE_BADGES[state]}-badge[{STATE_MARKS[state]} {state}]",
+        f":gray-badge[{entity['kind']} {plain(entity['name'])}]",
     ]
+    if one["model"]:
+        badges.append(f":gray-badge[model {plain(one['model'])}]")
+    badges.append(f":gray-badge[{plain(one['code'])}]")
     if one["assignee"]:
         badges.append(f":gray-badge[owner {plain(one['assignee'])}]")
     if one["silenced_until"]:
         badges.append(f":gray-badge[silenced until {clock(one['silenced_until'])}]")
     st.markdown(" ".join(badges))
-    st.markdown(plain(one["headline"], 1200))
+    st.markdown("  \n".join(_summary(one)))
+
+
+def _summary(one: dict[str, Any]) -> list[str]:
+    """Why, what changed and the first step, a line each."""
+    lines = []
+    if one["causes"]:
+        cause = one["causes"][0]
+        lines.append(f"**Most likely:** {plain(cause['why'])}")
+    near = min(one["changes"], key=lambda change: change["kind"] == "scale", default=None)
+    lines.append(
+        f"**Changed** {offset(near['offset_seconds'])}: {plain(near['what'])}"
+        if near
+        else "**Changed:** nothing that we saw near the onset"
+    )
+    safe = [card for card in one["actions"] if card["precondition_met"] is not False]
+    if safe and one["state"] != "resolved":
+        lines.append(f"**First step:** {plain(safe[0]['title'])} ({plain(safe[0]['card'])})")
+    return lines
+
+
+def _impact(one: dict[str, Any], as_of: str | None) -> None:
     impact = one["impact"]
-    basis = plain(impact.get("basis") or "")
-    cells = st.columns(5)
-    cells[0].metric(
+    basis = plain(impact.get("basis") or "How this came about is not recorded.")
+    cells = st.grid(5, min_column_width=150)
+    cells.metric(
         "Lasting", age(one["since"], one["resolved_at"] or as_of), border=True,
         help=f"Since {clock(one['since'])}; opened {clock(one['opened_at'])}.",
     )  # fmt: skip
-    cells[1].metric("Requests hit", figure(impact["requests_affected"]), border=True, help=basis)
-    cells[2].metric("Tokens lost", figure(impact["tokens_lost"]), border=True, help=basis)
-    cells[3].metric("Burning", money(impact["usd_per_hour"], "/h"), border=True, help=basis)
-    cells[4].metric(
+    cells.metric("Requests hit", figure(impact["requests_affected"]), border=True, help=basis)
+    cells.metric("Tokens lost", figure(impact["tokens_lost"]), border=True, help=basis)
+    cells.metric("Burning", money(impact["usd_per_hour"], "/h"), border=True, help=basis)
+    cells.metric(
         "SLO burn", figure(impact["slo_burn"], "×"), border=True,
         help="Multiple of the error budget's sustainable pace.",
     )  # fmt: skip
+    since = f"Since {clock(one['since'])}"
     if one["tenants"]:
-        st.caption("Tenants hit: " + ", ".join(plain(tenant) for tenant in one["tenants"]))
+        since += " · tenants hit: " + ", ".join(plain(tenant) for tenant in one["tenants"])
+    st.caption(since)
 
 
 def _acts(api: Api, one: dict[str, Any]) -> None:
@@ -162,57 +172,14 @@ def _causes(one: dict[str, Any]) -> None:
             text=f"{place}. **{plain(said(cause['failure_mode']))}** on "
             f"{plain(cause['entity']['name'])}: {cause['score']:.0%}",
         )
-        st.markdown(plain(cause["why"]))
+        lines = [plain(cause["why"])]
         for evidence_id in cause["evidence_ids"][:4]:
             if evidence_id in texts:
                 against = texts[evidence_id].get("speaks_against")
-                st.caption(("✗ against: " if against else "✓ ") + plain(texts[evidence_id]["text"]))
-
-
-def _evidence(api: Api, one: dict[str, Any]) -> None:
-    st.subheader("Evidence")
-    if not one["evidence"]:
-        st.write("No evidence was recorded.")
-    for evidence in one["evidence"][:CHARTS_SHOWN]:
-        with st.container(border=True):
-            st.markdown(f"**{plain(said(evidence['signal']))}**: {plain(evidence['text'])}")
-            _chart(api, one, evidence)
-            st.caption(
-                f"seen {figure(evidence['observed'], evidence.get('unit') or '')}"
-                f" · expected {figure(evidence['expected'], evidence.get('unit') or '')}"
-                + (
-                    f" · usual range {figure(evidence['lower'])} to {figure(evidence['upper'])}"
-                    if evidence["lower"] is not None and evidence["upper"] is not None
-                    else ""
+                lines.append(
+                    ("✗ against: " if against else "✓ ") + plain(texts[evidence_id]["text"])
                 )
-            )
-            if evidence["promql"]:
-                with st.expander("PromQL"):
-                    st.code(evidence["promql"], language=None, wrap_lines=True)
-    if len(one["evidence"]) > CHARTS_SHOWN:
-        st.caption(f"{len(one['evidence']) - CHARTS_SHOWN} more in the report.")
-
-
-def _chart(api: Api, one: dict[str, Any], evidence: dict[str, Any]) -> None:
-    start, end = moment(evidence["from"]), moment(evidence["to"])
-    if start is None or end is None:
-        return
-    margin = max(timedelta(minutes=20), (end - start) / 2)
-    last = moment(one["resolved_at"]) or moment(one["updated_at"]) or end
-    answer = api.get(
-        "/api/v1/series",
-        **{
-            "signal": evidence["signal"],
-            "entity": f"{evidence['entity']['kind']}/{evidence['entity']['id']}",
-            "from": (start - margin).isoformat(),
-            "to": (max(end, last) + timedelta(minutes=5)).isoformat(),
-        },
-    )
-    frame = frame_of(answer)
-    if frame["value"].notna().sum() == 0:
-        st.caption("No data in this span: that is not the same as zero.")
-        return
-    st.altair_chart(evidence_chart(frame, evidence, one["changes"]))
+        st.caption("  \n".join(lines))
 
 
 def _changes(one: dict[str, Any]) -> None:
@@ -222,18 +189,14 @@ def _changes(one: dict[str, Any]) -> None:
         return
     rows = [
         {
-            "when": _offset(change["offset_seconds"]),
+            "when": offset(change["offset_seconds"]),
             "kind": change["kind"],
             "what": change["what"],
             "where": change["entity"]["name"],
         }
         for change in one["changes"]
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
-
-
-def _offset(seconds: float) -> str:
-    return f"{span(abs(seconds))} {'before' if seconds <= 0 else 'after'} onset"
+    st.dataframe(table(rows), hide_index=True, alt="Changes near the onset")
 
 
 def _actions(one: dict[str, Any]) -> None:
@@ -241,10 +204,13 @@ def _actions(one: dict[str, Any]) -> None:
     st.caption("Nothing here acts by itself: copy the command, check the dry run first.")
     if not one["actions"]:
         st.write("No action card fits.")
+    fitting = [
+        place for place, c in enumerate(one["actions"]) if c["precondition_met"] is not False
+    ]
     for place, card in enumerate(one["actions"]):
-        with st.expander(f"{card['card']} {plain(card['title'])}", expanded=place == 0):
-            met = card.get("precondition_met")
-            mark = {True: "✓", False: "✗", None: "?"}[met]
+        mark = {True: "✓", False: "✗", None: "?"}[card["precondition_met"]]
+        label = f"{mark} {card['card']} {plain(card['title'])}"
+        with st.expander(label, expanded=place in fitting[:1]):
             st.markdown(f"{mark} **First:** {plain(card['precondition'])}")
             st.code(card["command"], language=None, wrap_lines=True)
             st.markdown("**Dry run**")
@@ -252,25 +218,29 @@ def _actions(one: dict[str, Any]) -> None:
             st.markdown(f"**Then check:** {plain(card['verify'])}")
             st.markdown(f"**Undo:** {plain(card['undo'])}")
             st.markdown(f"**Risk:** {plain(card['risk'])} · needs {_needs(card['autonomy'])}")
+    for link in one["links"]:
+        if link["title"] != "Incident" and link["url"].startswith(("http://", "https://")):
+            st.link_button(plain(link["title"]), link["url"], icon=":material/menu_book:")
 
 
 def _needs(autonomy: str) -> str:
     return {"A1": "one click", "A2": "an approval", "A3": "two people"}.get(autonomy, UNKNOWN)
 
 
-def _radius(one: dict[str, Any]) -> None:
+def _radius(api: Api, one: dict[str, Any]) -> None:
     st.subheader("Blast radius")
-    dot, rows = blast_radius(one)
+    dot, rows = blast_radius(one, api.get("/api/v1/topology"))
     if dot:
-        st.graphviz_chart(dot)
+        st.graphviz_chart(dot, width="stretch", alt="Who is hit, from tenant to node")
+        st.caption("A thick border: hit. Colours: what each replica does now.")
     with st.expander("As a table"):
-        st.dataframe(pd.DataFrame(rows), hide_index=True)
+        st.dataframe(table(rows), hide_index=True)
 
 
 def _activity(one: dict[str, Any]) -> None:
     st.subheader("Activity")
-    rows = [
-        {"at": clock(line["at"]), "who": line["who"], "what": line["what"], "text": line["text"]}
-        for line in reversed(one["activity"])
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    for line in reversed(one["activity"]):
+        text = f": {plain(line['text'], 300)}" if line["text"] else ""
+        st.caption(f"{clock(line['at'])} · {plain(line['who'])} **{plain(line['what'])}**{text}")
+    with st.expander("Text of the page"):
+        st.code(one["headline"], language=None, wrap_lines=True)

@@ -2,37 +2,38 @@
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from dashboard.api import Api
+from dashboard.api import Api, ApiError
 from dashboard.live import live
-from dashboard.words import SEVERITY_MARKS, STATE_MARKS, UNKNOWN, age, figure, money, said
+from dashboard.tables import marked, table
+from dashboard.words import UNKNOWN, age, figure, headed, money, plain, said
 
 title = "Incidents"
 icon = ":material/notification_important:"
 order = 0
 path = "incidents"
+in_menu = True
 
-PAGE_SIZE = 50
 RANK = {"critical": 0, "warning": 1, "info": 2}
 
 
 def render(api: Api) -> None:
     """Filters, then the list."""
     st.title("Incidents")
-    left, middle, right = st.columns([2, 2, 3])
-    states = left.segmented_control(
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    states = row.segmented_control(
         "State", ["active", "resolved", "all"], default="active", bind="query-params", key="state",
         help="Active: open, acknowledged or mitigated.",
     )  # fmt: skip
-    severity = middle.segmented_control(
+    severity = row.segmented_control(
         "Severity", ["critical", "warning", "info"], bind="query-params", key="severity",
         help="Critical pages a person, warning makes a ticket, info is context.",
     )  # fmt: skip
-    words = right.text_input(
-        "Search", placeholder="model, pool, tenant, failure mode", bind="query-params", key="q"
-    )
+    words = row.text_input(
+        "Search", placeholder="model, pool, tenant, failure mode", bind="query-params", key="q",
+        width=320,
+    )  # fmt: skip
     live(_list, "5s")(api, states or "active", severity, words)
 
 
@@ -43,27 +44,44 @@ def _list(api: Api, states: str, severity: str | None, words: str) -> None:
         _empty(states, bool(severity or words), status)
         return
     found.sort(key=lambda one: (one["state"] == "resolved", RANK[one["severity"]]))
-    active = [one for one in found if one["state"] != "resolved"]
-    _totals(active)
+    _totals([one for one in found if one["state"] != "resolved"])
+    rows = [_row(one, status.get("as_of")) for one in found]
     event = st.dataframe(
-        _table(found, status.get("as_of")),
+        table(rows, "severity"),
         hide_index=True,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode=["multi-row", "single-cell"],
         key="chosen",
+        alt="Incidents, the worst first",
         column_config={
             "what is wrong": st.column_config.TextColumn(width="large"),
-            "affected": st.column_config.TextColumn("requests", help="Requests hit so far."),
+            "requests": st.column_config.TextColumn(help="Requests hit so far."),
             "USD/h": st.column_config.TextColumn(help="Money burning an hour while it lasts."),
         },
     )
-    rows = event.selection.rows
-    if rows and rows[0] < len(found):
-        st.session_state["incident"] = found[rows[0]]["id"]
-        st.switch_page(
-            st.session_state["pages"]["incident"], query_params={"id": found[rows[0]]["id"]}
-        )
-    st.caption("Choose a row to open it.")
+    cells, ticked = event.selection.cells, event.selection.rows
+    if cells and cells[0][0] < len(found):
+        _open(found[cells[0][0]]["id"])
+    _acknowledge_all(api, [found[place] for place in ticked if place < len(found)])
+
+
+def _open(incident_id: str) -> None:
+    st.session_state["incident"] = incident_id
+    st.switch_page(st.session_state["pages"]["incident"], query_params={"id": incident_id})
+
+
+def _acknowledge_all(api: Api, ticked: list[dict[str, Any]]) -> None:
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.caption("Click an incident to open it; tick several to acknowledge them together.")
+    waiting = [one for one in ticked if one["state"] == "open"]
+    if not waiting or not row.button(f"Acknowledge {len(waiting)}", key="ack_all", type="primary"):
+        return
+    try:
+        for one in waiting:
+            api.post(f"/api/v1/incidents/{one['id']}/ack", {"who": "console"})
+    except ApiError as error:
+        st.toast(plain(error), icon=":material/power_off:")
+    st.rerun()
 
 
 def _fetch(api: Api, states: str, severity: str | None, words: str) -> list[dict[str, Any]]:
@@ -78,52 +96,61 @@ def _fetch(api: Api, states: str, severity: str | None, words: str) -> list[dict
 def _totals(active: list[dict[str, Any]]) -> None:
     burning = [one["impact"]["usd_per_hour"] for one in active]
     known = [float(value) for value in burning if value is not None]
-    columns = st.columns(3)
-    columns[0].metric("Active incidents", len(active), border=True)
+    hit = [one["impact"]["requests_affected"] for one in active]
+    counted = [value for value in hit if value is not None]
+    cells = st.grid(4, min_column_width=150)
+    cells.metric("Active incidents", len(active), border=True)
     critical = sum(one["severity"] == "critical" for one in active)
-    columns[1].metric("Critical", critical, border=True)
-    columns[2].metric(
+    cells.metric("▲ Critical", critical, border=True)
+    cells.metric(
+        "Requests hit", figure(sum(counted)) if counted else UNKNOWN, border=True,
+        help=f"Known for {len(counted)} of {len(active)} incidents.",
+    )  # fmt: skip
+    cells.metric(
         "Burning", money(sum(known), "/h") if known else UNKNOWN, border=True,
         help=f"Known for {len(known)} of {len(active)} incidents.",
     )  # fmt: skip
 
 
-def _table(found: list[dict[str, Any]], as_of: str | None) -> pd.DataFrame:
-    rows = []
-    for one in found:
-        end = one["resolved_at"] or as_of
-        cause = one["causes"][0] if one["causes"] else None
-        rows.append({
-            "severity": f"{SEVERITY_MARKS[one['severity']]} {one['severity']}",
-            "state": f"{STATE_MARKS[one['state']]} {one['state']}",
-            "lasting": age(one["since"], end),
-            "what is wrong": one["title"],
-            "where": one["entity"]["name"],
-            "model": one["model"] or UNKNOWN,
-            "likely cause": said(cause["failure_mode"]) if cause else UNKNOWN,
-            "affected": figure(one["impact"]["requests_affected"]),
-            "USD/h": money(one["impact"]["usd_per_hour"]),
-            "tenants": ", ".join(one["tenants"]) or UNKNOWN,
-            "owner": one.get("assignee") or UNKNOWN,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+def _row(one: dict[str, Any], as_of: str | None) -> dict[str, str]:
+    cause = one["causes"][0] if one["causes"] else None
+    return {
+        "severity": marked(one["severity"]),
+        "what is wrong": headed(one),
+        "where": one["entity"]["name"],
+        "lasting": age(one["since"], one["resolved_at"] or as_of),
+        "state": marked(one["state"]),
+        "likely cause": said(cause["failure_mode"]) if cause else UNKNOWN,
+        "requests": figure(one["impact"]["requests_affected"]),
+        "USD/h": money(one["impact"]["usd_per_hour"]),
+        "model": one["model"] or UNKNOWN,
+        "tenants": ", ".join(one["tenants"]) or UNKNOWN,
+        "owner": one.get("assignee") or UNKNOWN,
+    }
 
 
 def _empty(states: str, filtered: bool, status: dict[str, Any]) -> None:
+    answering, known = status.get("sources_answering"), status.get("sources")
     if filtered:
         st.info("No incident matches these filters.", icon=":material/search:")
-    elif not status.get("sources"):
+    elif not known:
         st.info(
             "Nothing is watched yet. Name a page with `tidegauge up --scrape URL`, or try the demo "
             "with `tidegauge up --demo`.", icon=":material/explore:",
         )  # fmt: skip
-    elif status.get("sources_answering"):
-        st.success(
-            f"No {states if states != 'all' else ''} incidents, with "
-            f"{status['sources_answering']} of {status['sources']} sources answering.", icon=":material/water:",
-        )  # fmt: skip
-    else:
+    elif not answering:
         st.warning(
             "No incidents are known, but no source answers: this is not green.",
             icon=":material/help:",
+        )
+    elif answering < known:
+        st.warning(
+            f"No incidents are known, but only {answering} of {known} sources answer: "
+            "there is something we do not see.", icon=":material/help:",
+        )  # fmt: skip
+    else:
+        kind = "" if states == "all" else f"{states} "
+        st.success(
+            f"No {kind}incidents, with {answering} of {known} sources answering.",
+            icon=":material/water:",
         )
