@@ -9,6 +9,7 @@ from pathlib import Path
 
 from service.config import load
 from service.rules import derived
+from service.setting_docs import setting_rows
 from store.promql import render_signal
 from vocabulary import failure_modes, metrics, signals
 
@@ -85,12 +86,14 @@ def _configuration() -> str:
     intro = (
         "Keys of `tidegauge.yaml` (`--config FILE`, else `./tidegauge.yaml`). Each may also be set "
         "as `TIDEGAUGE_<KEY>` in the environment; the order is default < file < environment < "
-        "flag, and `tidegauge config show` prints every value with its source. Plugins are set in "
-        "the sections `collectors`, `detectors` and `remediations`, by file name and field: "
-        "`detectors: {engine_stalled: {…}}`. An unknown key is an error that names file and key."
+        "flag, and `tidegauge config show` prints every value with its source. Keys with dots are "
+        "sections: `detectors: {engine_stalled: {…}}`, `incidents: {quiet_seconds: 600}`, or "
+        "`TIDEGAUGE_INCIDENTS__QUIET_SECONDS` in the environment. An unknown key is an error that "
+        "names file and key. A URL in `scrape` may say what its page does not: "
+        "`http://127.0.0.1:8080/metrics#model=NAME&pool=NAME`."
     )
-    rows = [[f"`{v.key}`", _default(v.value), v.help] for v in load(None, {}).values()]
-    return _page("Configuration", intro, ("key", "default", "meaning"), rows)
+    rows = [(f"`{v.key}`", _default(v.value), v.help) for v in load(None, {}).values()]
+    return _page("Configuration", intro, ("key", "default", "meaning"), [*rows, *setting_rows()])
 
 
 def _default(value: object) -> str:
