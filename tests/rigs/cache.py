@@ -68,9 +68,7 @@ def made_once(name: str, recipe: str, make: Callable[[Path], None]) -> Path:
     if folder.name in _failed_here:
         raise RigUnavailable(_failed_here[folder.name])
     if os.environ.get("RIGS_OFFLINE"):
-        raise RigUnavailable(
-            f"{name}: not prepared, and RIGS_OFFLINE forbids to obtain it"
-        )
+        raise RigUnavailable(f"{name}: not prepared, and RIGS_OFFLINE forbids to obtain it")
     with lock(folder.name):
         if marker.exists():
             return folder
