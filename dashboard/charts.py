@@ -102,7 +102,7 @@ def _lines(frame: pd.DataFrame, unit: str, part: str, width: float) -> alt.Chart
     return drawn.encode(
         x=alt.X("time:T", title=None, axis=alt.Axis(format="%H:%M", labelOverlap=True)),
         y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False)),
-        detail="series:N", color=_part(), tooltip=_tooltip(unit),
+        detail=["entity:N", "series:N"], color=_part(), tooltip=_tooltip(unit),
     )  # fmt: skip
 
 
@@ -111,7 +111,9 @@ def _part() -> alt.Color:
     return alt.Color(
         "part:N",
         scale=alt.Scale(domain=list(_PARTS), range=list(_PARTS.values())),
-        legend=alt.Legend(orient="bottom", title=None, symbolType="square", columns=5),
+        legend=alt.Legend(
+            orient="bottom", title=None, symbolType="square", symbolOpacity=1, columns=5
+        ),
     )
 
 
@@ -130,7 +132,7 @@ def _expected(evidence: Mapping[str, Any], reading: Reading) -> list[Any]:
         y = alt.Y("low:Q", title=reading.unit)
         layers.append(band.encode(y=y, y2="high:Q", color=_part()))
     else:
-        lines += [low, high]
+        lines += [low or None, high]  # counts are never below zero: that bound says nothing
     known = [value for value in lines if value is not None]
     if known:
         rule = alt.Chart(pd.DataFrame({"value": known, "part": "expected"})).mark_rule(
@@ -147,13 +149,13 @@ def lines_chart(reading: Reading, changes: Sequence[Mapping[str, Any]] = ()) -> 
     names = frame.groupby("series", sort=True)["group"].first()
     by = "series" if len(names) <= FEW else "group"
     shown = sorted(set(names.index if by == "series" else names))
-    pointed = alt.selection_point(fields=["series"], on="pointerover", nearest=True, empty=False)
+    pointed = alt.selection_point(fields=["entity", "series"], on="pointerover", empty=False)
     span = frame["time"].max() - frame["time"].min()
     days = "%d %b %H:%M" if span > pd.Timedelta(hours=20) else "%H:%M"
     lines = alt.Chart(frame).mark_line().encode(
         x=alt.X("time:T", title=None, axis=alt.Axis(format=days, labelOverlap=True)),
         y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=True)),
-        detail="series:N",
+        detail=["entity:N", "series:N"],
         color=alt.Color(
             f"{by}:N", title=None, scale=alt.Scale(domain=shown, range=list(SERIES)),
             legend=alt.Legend(orient="bottom", columns=3, labelLimit=240),

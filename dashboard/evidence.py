@@ -45,17 +45,17 @@ def _compared(evidence: dict[str, Any]) -> str:
         parts.append(f"usual range {figure(low, unit)} to {figure(high, unit)}")
     elif high is not None:
         parts.append(f"usually at most {figure(high, unit)}")
-    elif low is not None:
+    elif low:
         parts.append(f"usually at least {figure(low, unit)}")
     return " · ".join(parts)
 
 
 def _chart(api: Api, incident: dict[str, Any], evidence: dict[str, Any]) -> None:
     start, end = moment(evidence["from"]), moment(evidence["to"])
-    since, newest = moment(incident["since"]), moment(incident["updated_at"])
-    if start is None or end is None or since is None or newest is None:
+    since = moment(incident["since"])
+    over = moment(incident["resolved_at"]) or moment(api.get("/api/v1/status").get("as_of"))
+    if start is None or end is None or since is None or over is None:
         return
-    over = moment(incident["resolved_at"]) or newest
     first, last = min(start, since), max(end, over)
     margin = max(_BEFORE, (last - first) / 4)
     answer = api.get(

@@ -112,4 +112,6 @@ def headed(incident: Mapping[str, Any]) -> str:
 
 def offset(seconds: float) -> str:
     """A moment relative to the onset of an incident."""
+    if abs(seconds) < 1.0:
+        return "at the onset"
     return f"{span(abs(seconds))} {'before' if seconds <= 0 else 'after'} onset"

@@ -7,10 +7,11 @@ from typing import Any
 import httpx2
 
 from service.config import Settings, token_of
-from vocabulary.errors import ConflictError, NotFound, RequestRefused, StoreUnreachable
+from vocabulary.errors import ConfigError, ConflictError, NotFound, RequestRefused, StoreUnreachable
 
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file, not a secret
 """Where `tidegauge up` leaves its token inside the data directory, readable by its owner alone."""
+_EXAMPLE = "http://127.0.0.1:8780"
 
 
 class ApiClient:
@@ -19,27 +20,26 @@ class ApiClient:
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
         self.token = token
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx2.Client(
-            base_url=self.url,
-            headers=headers,
-            timeout=15.0,
-            trust_env=False,
-            follow_redirects=False,
-        )
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON at *path*."""
-        return self._call("GET", path, params={k: v for k, v in query.items() if v is not None})
+        return self._call("GET", path, {}, params={k: v for k, v in query.items() if v is not None})
 
     def post(self, path: str, body: Mapping[str, Any], idempotency_key: str = "") -> Any:
         """Send *body*; the same key twice acts once."""
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return self._call("POST", path, json=dict(body), headers=headers)
+        return self._call("POST", path, {"Idempotency-Key": idempotency_key}, json=dict(body))
 
-    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+    def _call(self, method: str, path: str, headers: Mapping[str, str], **arguments: Any) -> Any:
+        known = {"Authorization": f"Bearer {self.token}" if self.token else "", **headers}
         try:
-            answer = self._client.request(method, path, **arguments)
+            answer = httpx2.request(
+                method,
+                self.url + path,
+                headers={name: value for name, value in known.items() if value},
+                timeout=15.0,
+                trust_env=False,
+                **arguments,
+            )
         except httpx2.HTTPError as error:
             raise StoreUnreachable(
                 f"no answer from {self.url} ({type(error).__name__}); is `tidegauge up` or "
@@ -62,6 +62,8 @@ class ApiClient:
 def client_for(settings: Settings) -> ApiClient:
     """A client for the configured API, with the configured token or the one `up` left behind."""
     url = settings.api_url or f"http://127.0.0.1:{settings.port}"
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"{url!r} is no address of an API; write for example {_EXAMPLE}")
     token = token_of(settings) or _left_behind(settings.data_dir / TOKEN_FILE)
     return ApiClient(url, token)
 

@@ -118,7 +118,10 @@ def _replicas(api: Api, words: str) -> None:
         }
         for one in sorted(replicas, key=lambda r: (r["pool"], r["entity"]["name"]))
     ]
-    st.dataframe(table(rows, "state"), hide_index=True, alt="Replicas and what they are doing")
+    st.dataframe(
+        table(rows, "state"), hide_index=True, alt="Replicas and what they are doing",
+        column_config={"why": st.column_config.TextColumn(width="medium")},
+    )  # fmt: skip
 
 
 def _charts(api: Api, words: str, signals: Mapping[str, str], hours: float, key: str) -> None:

@@ -58,10 +58,10 @@ def render(api: Api) -> None:
     with left:
         _causes(one)
         show_evidence(api, one)
+        _radius(api, one)
     with right:
         _actions(one)
         _changes(one)
-        _radius(api, one)
         _activity(one)
 
 
@@ -98,7 +98,7 @@ def _summary(one: dict[str, Any]) -> list[str]:
         else "**Changed:** nothing that we saw near the onset"
     )
     safe = [card for card in one["actions"] if card["precondition_met"] is not False]
-    if safe and one["state"] != "resolved":
+    if safe and one["state"] in {"open", "acknowledged"}:
         lines.append(f"**First step:** {plain(safe[0]['title'])} ({plain(safe[0]['card'])})")
     return lines
 

@@ -14,6 +14,7 @@ from service.cli.shared import (
     configuration,
     print_json,
     print_table,
+    printable,
 )
 from service.client import ApiClient, client_for
 
@@ -85,7 +86,8 @@ def show(
     if output is Output.JSON:
         print_json(one)
         return
-    typer.echo(f"{one['title']}  [{one['severity']}, {one['state']}]\n{one['headline']}\n")
+    typer.echo(printable(f"{one['title']}  [{one['severity']}, {one['state']}]"))
+    typer.echo(printable(one["headline"]) + "\n")
     impact = one["impact"]
     print_table("Impact", ("REQUESTS", "TOKENS LOST", "USD/H", "SLO BURN", "BASIS"), [[
         impact["requests_affected"], impact["tokens_lost"], impact["usd_per_hour"],
@@ -104,9 +106,9 @@ def show(
         for e in one["evidence"]
     ])  # fmt: skip
     for card in one["actions"]:
-        typer.echo(f"\n{card['card']}  {card['title']}  ({card['autonomy']})")
+        typer.echo("\n" + printable(f"{card['card']}  {card['title']}  ({card['autonomy']})"))
         for field in ("precondition", "command", "dry_run", "verify", "undo", "risk"):
-            typer.echo(f"  {field:<13} {card[field]}")
+            typer.echo(printable(f"  {field:<13} {card[field]}"))
     typer.echo("")
     print_table("Activity", ("AT", "WHO", "WHAT", "TEXT"), [
         [line["at"], line["who"], line["what"], line["text"]] for line in one["activity"]

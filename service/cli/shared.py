@@ -37,15 +37,19 @@ def configuration(file: Path | None, **flags: Any) -> Config:
     return load(file, os.environ, flags)
 
 
+def printable(text: object) -> str:
+    """*text* as one line in which nothing can steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(text))
+
+
 def complain(sentence: str) -> None:
-    """One line on stderr, control characters removed."""
-    clean = "".join(letter if letter.isprintable() else " " for letter in sentence)
-    sys.stderr.write(f"tidegauge: {clean}\n")
+    """One line on stderr."""
+    sys.stderr.write(f"tidegauge: {printable(sentence)}\n")
 
 
 def print_json(value: Any) -> None:
-    """Data on stdout."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Data on stdout, in ASCII: a C1 control character steers a terminal as well as ESC does."""
+    typer.echo(json.dumps(value, indent=2, default=str))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -56,7 +60,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     for column in columns:
         table.add_column(Text(column), overflow="fold")
     for row in rows:
-        table.add_row(*(Text("-" if cell in {None, ""} else str(cell)) for cell in row))
+        table.add_row(*(Text("-" if cell in {None, ""} else printable(cell)) for cell in row))
     _terminal().print(table)
 
 
