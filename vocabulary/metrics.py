@@ -223,6 +223,74 @@ GPU_DRAM_ACTIVE = _gauge(
     "Share of cycles that moved data to or from device memory.",
     suffix="_ratio",
 )
+GPU_SM_ACTIVE = _gauge(
+    "tidegauge.gpu.sm_active", "1", "Share of the SMs that were busy.", suffix="_ratio"
+)
+GPU_SM_OCCUPANCY = _gauge(
+    "tidegauge.gpu.sm_occupancy", "1", "Warps resident, of those SMs could hold.", suffix="_ratio"
+)
+GPU_CODEC_UTILIZATION = _gauge(
+    "tidegauge.gpu.codec_utilization",
+    "1",
+    "Share of the sample period in which the video encoder or decoder worked.",
+    "task",
+    suffix="_ratio",
+)
+GPU_MEMORY_TEMPERATURE = _gauge(
+    "tidegauge.gpu.memory_temperature", "Cel", "Temperature of device memory.", suffix="_celsius"
+)
+GPU_THROTTLED_TIME = _counter(
+    "tidegauge.gpu.throttled_time",
+    "s",
+    "Time the named reason held the clocks down, also between two readings.",
+    "reason",
+    prom="tidegauge_gpu_throttled_seconds",
+)
+GPU_IO = _counter(
+    "hw.gpu.io", "By", "Moved over PCIe; may wrap.", "direction", prom="hw_gpu_io_bytes"
+)
+GPU_PCIE_ERRORS = _counter("tidegauge.gpu.pcie_errors", "{error}", "PCIe errors.", "error_type")
+GPU_NVLINK_IO = _counter(
+    "tidegauge.gpu.nvlink_io",
+    "By",
+    "Data moved over all NVLinks.",
+    "direction",
+    prom="tidegauge_gpu_nvlink_io_bytes",
+)
+GPU_NVLINK_ERRORS = _counter(
+    "tidegauge.gpu.nvlink_errors", "{error}", "NVLink errors over all links.", "error_type"
+)
+GPU_FABRIC_STATE = _gauge(
+    "tidegauge.gpu.fabric_state",
+    "1",
+    "1 for how far the GPU has joined its fabric.",
+    "state",
+)
+GPU_FABRIC_FAULT = _gauge(
+    "tidegauge.gpu.fabric_fault", "1", "1 while the NVLink fabric has the named fault.", "fault"
+)
+GPU_MIG_MODE = _gauge(
+    "tidegauge.gpu.mig_mode",
+    "1",
+    "1 while the GPU is cut into MIG instances; `pending` is what its next reset brings.",
+    "when",
+)
+GPU_MIG_INSTANCE = _gauge(
+    "tidegauge.gpu.mig_instance",
+    "1",
+    "1 for each MIG instance (`gpu`) of a GPU (`parent`, whose memory counts it too).",
+    "parent",
+    "product",
+    "gpu_instance",
+    "compute_instance",
+)
+GPU_PROCESS_UTILIZATION = _gauge(
+    "tidegauge.gpu.process_utilization",
+    "1",
+    "SM time of one process since the last reading.",
+    "pid",
+    suffix="_ratio",
+)
 GPU_PROCESS_MEMORY = _gauge(
     "tidegauge.gpu.process_memory",
     "By",
@@ -231,7 +299,10 @@ GPU_PROCESS_MEMORY = _gauge(
     suffix="_bytes",
 )
 GPU_ALLOCATION = _gauge(
-    "tidegauge.gpu.allocation", "1", "1 for each replica that has been given this GPU."
+    "tidegauge.gpu.allocation",
+    "1",
+    "1 for each replica that has been given this GPU, or the named device that tells no GPU.",
+    "device",
 )
 GPU_RECOVERY_ACTION = _gauge(
     "tidegauge.gpu.recovery_action", "1", "1 for what the driver says the GPU needs.", "action"

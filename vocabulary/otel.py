@@ -30,6 +30,8 @@ ATTRIBUTES: dict[str, str] = {
     "token_type": "gen_ai.token.type",
     "operation": "gen_ai.operation.name",
     "pid": "process.pid",
+    "direction": "network.io.direction",
+    "parent": "hw.parent",
 }
 """Label to attribute; a label that is not here is `tidegauge.<label>`. One to one."""
 
