@@ -1,15 +1,13 @@
 """What NVML says about one device, signal by signal, each of which may be missing alone."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
+from collectors._nvml_calls import Fact, Signal, first_of
+from collectors._nvml_fabric import FABRIC
+from collectors._nvml_fields import FIELD_SIGNALS
+from collectors._nvml_mig import MIG_MODE
 from vocabulary import metrics as m
-from vocabulary.errors import SourceLost
-from vocabulary.metrics import Metric
-
-Fact = tuple[Metric, Mapping[str, str], float]
-"""A metric, its own labels, its value."""
 
 THROTTLE_REASONS = {
     "idle": 0x1,
@@ -24,44 +22,7 @@ THROTTLE_REASONS = {
 """Bits of nvmlClocksEventReasons (nvml.h). `idle`, `app_clocks` and mostly `sw_power_cap` are how a
 healthy GPU works: whoever looks for harm leaves them out by name."""
 
-RECOVERY_ACTIONS = {
-    0: "none",
-    1: "gpu_reset",
-    2: "node_reboot",
-    3: "drain_p2p",
-    4: "drain_and_reset",
-    5: "recover_imex_domain",
-    6: "bus_reset",
-    7: "system_reboot",
-}
-"""Values of nvmlDeviceGpuRecoveryAction_t (nvml.h, API 13); newer ones become `unknown_8`, …"""
-
 _XIDS_AT_ONCE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """One call and what becomes of its answer."""
-
-    metrics: tuple[Metric, ...]
-    read: Callable[[Any, Any], Iterable[Fact]]
-    """Of the module and a device handle."""
-
-
-def read_signal(signal: Signal, nvml: Any, handle: Any) -> list[Fact]:
-    """What the signal says; nothing where the device, the driver or the package lacks it.
-
-    Raises:
-        SourceLost: The device is gone.
-    """
-    try:
-        return list(signal.read(nvml, handle))
-    except nvml.NVMLError as error:
-        if error.value == nvml.NVML_ERROR_GPU_IS_LOST:
-            raise SourceLost("the GPU has fallen off the bus") from error
-        return []
-    except AttributeError:  # a package older than the call
-        return []
 
 
 def xid_events(nvml: Any, events: Any) -> Iterator[int]:
@@ -76,25 +37,13 @@ def xid_events(nvml: Any, events: Any) -> Iterator[int]:
         yield int(event.eventData)
 
 
-def _first(nvml: Any, newer: Callable[[], Any], older: Callable[[], Any]) -> Any:
-    """The newer call's answer, or the older one's where driver or package lack the newer."""
-    try:
-        return newer()
-    except AttributeError:
-        return older()
-    except nvml.NVMLError as error:
-        if error.value == nvml.NVML_ERROR_GPU_IS_LOST:
-            raise
-        return older()
-
-
 def _utilization(nvml: Any, handle: Any) -> Iterator[Fact]:
     yield m.GPU_UTILIZATION, {}, nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
 
 
 def _memory(nvml: Any, handle: Any) -> Iterator[Fact]:
     """Version 2, because version 1 counts what the driver reserves as used."""
-    memory = _first(
+    memory = first_of(
         nvml,
         lambda: nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2),
         lambda: nvml.nvmlDeviceGetMemoryInfo(handle),
@@ -125,7 +74,7 @@ def _clock_max(nvml: Any, handle: Any) -> Iterator[Fact]:
 
 
 def _temperature(nvml: Any, handle: Any) -> Iterator[Fact]:
-    value = _first(
+    value = first_of(
         nvml,
         lambda: nvml.nvmlDeviceGetTemperatureV(handle, nvml.NVML_TEMPERATURE_GPU),
         lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
@@ -134,7 +83,7 @@ def _temperature(nvml: Any, handle: Any) -> Iterator[Fact]:
 
 
 def _throttled(nvml: Any, handle: Any) -> Iterator[Fact]:
-    bits = _first(
+    bits = first_of(
         nvml,
         lambda: nvml.nvmlDeviceGetCurrentClocksEventReasons(handle),
         lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle),  # its name before 535
@@ -160,28 +109,23 @@ def _remapped_rows(nvml: Any, handle: Any) -> Iterator[Fact]:
         yield m.GPU_REMAPPED_ROWS, {"error_type": name}, float(value)
 
 
-def _recovery_action(nvml: Any, handle: Any) -> Iterator[Fact]:
-    wanted = nvml.NVML_FI_DEV_GET_GPU_RECOVERY_ACTION
-    field = nvml.nvmlDeviceGetFieldValues(handle, [wanted])[0]
-    if field.nvmlReturn == nvml.NVML_SUCCESS:
-        value = int(field.value.uiVal)
-        action = RECOVERY_ACTIONS.get(value, f"unknown_{value}")
-        yield m.GPU_RECOVERY_ACTION, {"action": action}, 1.0
+def _codecs(nvml: Any, handle: Any) -> Iterator[Fact]:
+    for task, percent in (
+        ("encoder", nvml.nvmlDeviceGetEncoderUtilization(handle)[0]),
+        ("decoder", nvml.nvmlDeviceGetDecoderUtilization(handle)[0]),
+    ):
+        yield m.GPU_CODEC_UTILIZATION, {"task": task}, percent / 100
 
 
-def _processes(nvml: Any, handle: Any) -> Iterator[Fact]:
-    """By process id of the host; a process whose memory the driver will not tell is left out."""
-    held: dict[int, float] = {}
-    for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle):
-        if process.usedGpuMemory is not None:
-            held[process.pid] = held.get(process.pid, 0.0) + process.usedGpuMemory
-    for pid, memory in held.items():
-        yield m.GPU_PROCESS_MEMORY, {"pid": str(pid)}, memory
+def _pcie_replays(nvml: Any, handle: Any) -> Iterator[Fact]:
+    replays = nvml.nvmlDeviceGetPcieReplayCounter(handle)
+    yield m.GPU_PCIE_ERRORS, {"error_type": "replay"}, float(replays)
 
 
+MEMORY = Signal((m.GPU_MEMORY_USAGE, m.GPU_MEMORY_LIMIT), _memory)
 SIGNALS = (
     Signal((m.GPU_UTILIZATION,), _utilization),
-    Signal((m.GPU_MEMORY_USAGE, m.GPU_MEMORY_LIMIT), _memory),
+    MEMORY,
     Signal((m.GPU_POWER,), _power),
     Signal((m.GPU_POWER_LIMIT,), _power_limit),
     Signal((m.GPU_ENERGY,), _energy),
@@ -191,6 +135,9 @@ SIGNALS = (
     Signal((m.GPU_THROTTLED,), _throttled),
     Signal((m.GPU_ERRORS,), _memory_errors),
     Signal((m.GPU_REMAPPED_ROWS,), _remapped_rows),
-    Signal((m.GPU_RECOVERY_ACTION,), _recovery_action),
-    Signal((m.GPU_PROCESS_MEMORY,), _processes),
+    Signal((m.GPU_CODEC_UTILIZATION,), _codecs),
+    Signal((m.GPU_PCIE_ERRORS,), _pcie_replays),
+    *FIELD_SIGNALS,
+    FABRIC,
+    MIG_MODE,
 )

@@ -1,7 +1,8 @@
-"""NVIDIA GPUs through NVML, the driver's own library.
+"""NVIDIA GPUs and their MIG instances through NVML, the driver's own library.
 
 A signal that a device, driver or MIG mode does not offer is left out for that device alone. A
 device that has fallen off the bus, or whose calls hang, is said to be so and stops no other.
+An instance is a `gpu` of its own; what NVML tells of whole devices only is its parent's.
 """
 
 from collections import Counter
@@ -11,7 +12,11 @@ from functools import partial
 from typing import Any, ClassVar
 
 from collectors._deadline import Calls
-from collectors._nvml_signals import SIGNALS, Fact, read_signal, xid_events
+from collectors._nvml_calls import Fact, Signal, ask, read_signal
+from collectors._nvml_gpm import GPM_METRICS, Gpm
+from collectors._nvml_mig import Instance, instances
+from collectors._nvml_processes import PROCESS_MEMORY, ProcessUse
+from collectors._nvml_signals import MEMORY, SIGNALS, xid_events
 from vocabulary import metrics as m
 from vocabulary.contracts import Collector, Reach, Scope, Target
 from vocabulary.errors import (
@@ -23,6 +28,9 @@ from vocabulary.errors import (
 )
 from vocabulary.metrics import Metric
 from vocabulary.samples import Sample, Series, labels_of
+
+_Answer = dict[str, list[Fact]]
+"""Uuid of the device and of each MIG instance → what was said of it."""
 
 _NO_DRIVER = (
     "no NVIDIA driver here: in a container, set NVIDIA_DRIVER_CAPABILITIES=utility and "
@@ -41,6 +49,9 @@ class _Device:
     events: Any = None
     """NVML event set in which its Xids arrive; False where it has none."""
     xids: Counter[int] = field(default_factory=Counter)
+    process_use: ProcessUse = field(default_factory=ProcessUse)
+    gpm: dict[str, Gpm] = field(default_factory=dict)
+    """By uuid, of the device or of its MIG instances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,11 @@ class Nvml(Collector):
         m.TARGET_UP,
         m.GPU_INFO,
         m.GPU_XID_EVENTS,
-        *(metric for signal in SIGNALS for metric in signal.metrics),
+        m.GPU_MIG_INSTANCE,
+        m.GPU_PROCESS_MEMORY,
+        m.GPU_PROCESS_UTILIZATION,
+        *GPM_METRICS.values(),
+        *dict.fromkeys(metric for signal in SIGNALS for metric in signal.metrics),
     )
 
     def collect(self, target: Target, reach: Reach, now: float) -> Iterable[Sample]:
@@ -69,7 +84,7 @@ class Nvml(Collector):
             raise _named(nvml, count)
         devices = [self._devices.setdefault(index, _Device(index)) for index in range(count)]
         reads: Mapping[str, Callable[[], Any]] = {
-            f"GPU {one.index}": partial(_read, nvml, one) for one in devices
+            f"GPU {one.index}": partial(_read, nvml, one, now) for one in devices
         }
         answers = self._calls.run(reads, self.timeout_seconds)
         return [
@@ -90,7 +105,7 @@ def _count(nvml: Any) -> int:
     return int(nvml.nvmlDeviceGetCount())
 
 
-def _read(nvml: Any, device: _Device) -> list[Fact]:
+def _read(nvml: Any, device: _Device, now: float) -> _Answer:
     """Everything one device says now; runs in a thread of its own."""
     _count_xids(nvml, device)  # first: the last word of a lost device is an Xid
     try:
@@ -102,7 +117,38 @@ def _read(nvml: Any, device: _Device) -> list[Fact]:
         if error.value == nvml.NVML_ERROR_GPU_IS_LOST:
             raise SourceLost(f"GPU {device.index} has fallen off the bus") from error
         raise
-    return [fact for signal in SIGNALS for fact in read_signal(signal, nvml, handle)]
+    parts = {one.uuid: one for one in instances(nvml, handle)}
+    for gone in device.gpm.keys() - parts.keys() - {device.uuid}:
+        device.gpm.pop(gone).free(nvml)
+    # processes of a device that is cut belong to its instances: once, not twice
+    signals = [*SIGNALS, *([] if parts else [PROCESS_MEMORY]), _process_use(device)]
+    answer = {device.uuid: _facts(nvml, handle, signals)}
+    answer[device.uuid] += _gpm(nvml, device, handle, None, now)
+    for uuid, part in parts.items():
+        facts = _facts(nvml, part.handle, [MEMORY, PROCESS_MEMORY])
+        answer[uuid] = [part.about(device.uuid), *facts, *_gpm(nvml, device, handle, part, now)]
+    return answer
+
+
+def _facts(nvml: Any, handle: Any, signals: Iterable[Signal]) -> list[Fact]:
+    return [fact for signal in signals for fact in read_signal(signal, nvml, handle)]
+
+
+def _process_use(device: _Device) -> Signal:
+    return Signal((m.GPU_PROCESS_UTILIZATION,), device.process_use.read)
+
+
+def _gpm(nvml: Any, device: _Device, handle: Any, part: Instance | None, now: float) -> list[Fact]:
+    """Activity of the device, or of one instance of it."""
+
+    def take(sample: Any) -> None:
+        if part is None:
+            nvml.nvmlGpmSampleGet(handle, sample)
+        else:
+            nvml.nvmlGpmMigSampleGet(handle, part.gpu_instance, sample)
+
+    gpm = device.gpm.setdefault(part.uuid if part else device.uuid, Gpm())
+    return ask(nvml, lambda: gpm.read(nvml, handle, take, now))
 
 
 def _count_xids(nvml: Any, device: _Device) -> None:
@@ -123,14 +169,15 @@ def _count_xids(nvml: Any, device: _Device) -> None:
 
 
 def _samples(
-    device: _Device, answer: list[Fact] | Exception, labels: dict[str, str], now: float
+    device: _Device, answer: _Answer | Exception, labels: dict[str, str], now: float
 ) -> Iterable[Sample]:
     """One device's samples: whether it answered, what it is, what it said, its Xids so far."""
-    about = {**labels, "gpu": device.uuid}
     target = {"target": f"nvml/{device.uuid or device.index}"}
 
-    def sample(metric: Metric, own: Mapping[str, str], value: float) -> Sample:
-        return Sample(Series(metric.name, labels_of({**own, **about})), value, now)
+    def sample(
+        metric: Metric, own: Mapping[str, str], value: float, gpu: str = device.uuid
+    ) -> Sample:
+        return Sample(Series(metric.name, labels_of({**own, **labels, "gpu": gpu})), value, now)
 
     if isinstance(answer, Exception):
         verdict = answer.verdict if isinstance(answer, SourceError) else "unreadable"
@@ -139,8 +186,9 @@ def _samples(
         yield sample(m.TARGET_UP, {**target, "verdict": "ok"}, 1.0)
         what = {"index": str(device.index), "product": device.product, "driver": device.driver}
         yield sample(m.GPU_INFO, what, 1.0)
-        for metric, own, value in answer:
-            yield sample(metric, own, value)
+        for uuid, facts in answer.items():
+            for metric, own, value in facts:
+                yield sample(metric, own, value, uuid)
     if device.uuid:
         for xid, times in sorted(device.xids.items()):
             yield sample(m.GPU_XID_EVENTS, {"xid": str(xid)}, float(times))

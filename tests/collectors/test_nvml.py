@@ -2,14 +2,13 @@
 
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pynvml
 import pytest
 from fake_nvml.library import build, run, state_text
+from fake_nvml.reading import READ, UUID, values
 
 from collectors._deadline import Calls
 from collectors._nvml_signals import THROTTLE_REASONS
@@ -17,33 +16,6 @@ from collectors.nvml import Nvml
 from vocabulary import metrics as m
 from vocabulary.contracts import Target
 from vocabulary.errors import SourceHung, SourceUnsupported
-
-UUID = "GPU-00000000-0000-0000-0000-{:012d}"
-
-READ = """
-    import json, os, pathlib, time
-    from types import SimpleNamespace
-    import pynvml
-    from collectors.nvml import Nvml
-    from vocabulary.contracts import Target
-    from vocabulary.errors import SourceError
-
-    reach = SimpleNamespace(nvml=pynvml)
-    target = Target("", (("cluster", "c"), ("node", "n1")))
-    collector = Nvml(timeout_seconds=0.5)
-    state = pathlib.Path(os.environ["FAKE_NVML_STATE"])
-
-    def read(now=0.0):
-        try:
-            samples = collector.collect(target, reach, now)
-        except SourceError as error:
-            return {"verdict": error.verdict, "text": str(error)}
-        return [[s.series.name, dict(s.series.labels), s.value] for s in samples]
-
-    def then(text):
-        state.write_text(text)
-        return read()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -56,21 +28,16 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "gpus"
 
 
-def values(samples: Sequence[Any], metric: m.Metric, gpu: int = 0, **own: str) -> list[float]:
-    return [
-        value
-        for name, labels, value in samples
-        if name == metric.name
-        and labels.get("gpu") == UUID.format(gpu)
-        and own.items() <= labels.items()
-    ]
-
-
 BUSY = {
     "count": 2, "gpu0_util": 93, "gpu0_mem_used": 60e9, "gpu0_mem_reserved": 0.5e9,
     "gpu0_power": 512_300, "gpu0_energy": 7_000_500, "gpu0_clock": 1410, "gpu0_temp": 87,
     "gpu0_reasons": 0x68, "gpu0_ecc_corrected": 3, "gpu0_ecc_uncorrected": 1,
-    "gpu0_rows_uncorrected": 2, "gpu0_rows_pending": 1, "gpu0_recovery": 1, "gpu0_processes": 2,
+    "gpu0_rows_uncorrected": 2, "gpu0_rows_pending": 1, "gpu0_field_230": 1, "gpu0_processes": 2,
+    "gpu0_encoder": 12, "gpu0_decoder": 34, "gpu0_replays": 5, "gpu0_sm_time": 1,
+    "gpu0_field_74": 2.5e9, "gpu0_field_270": 3e9, "gpu0_field_82": 91, "gpu0_field_180": 1,
+    "gpu0_field_197": 4e6, "gpu0_field_38": 6, "gpu0_field_208_all": 7, "gpu0_field_138_all": 8,
+    "gpu0_fabric": 3, "gpu0_fabric_health": 0x1A9, "gpu0_gpm": 1,
+    "gpu0_gpm_2": 60, "gpu0_gpm_3": 30, "gpu0_gpm_5": 20, "gpu0_gpm_10": 50,
 }  # fmt: skip
 
 
@@ -136,6 +103,16 @@ def test_each_throttle_reason_is_named_so_that_harmless_ones_can_be_left_out(
         ("fields", m.GPU_RECOVERY_ACTION),
         ("processes", m.GPU_PROCESS_MEMORY),
         ("events", m.GPU_XID_EVENTS),
+        ("codec", m.GPU_CODEC_UTILIZATION),
+        ("fabric", m.GPU_FABRIC_STATE),
+        ("mig", m.GPU_MIG_MODE),
+        ("process_use", m.GPU_PROCESS_UTILIZATION),
+        ("gpm", m.GPU_SM_ACTIVE),
+        ("gpm_sample", m.GPU_TENSOR_ACTIVE),
+        ("gpm_metrics", m.GPU_DRAM_ACTIVE),
+        ("field_82", m.GPU_MEMORY_TEMPERATURE),
+        ("field_197", m.GPU_IO),
+        ("field_138", m.GPU_NVLINK_IO),
     ],
 )
 def test_a_signal_the_device_lacks_is_missing_alone(
@@ -143,13 +120,29 @@ def test_a_signal_the_device_lacks_is_missing_alone(
 ) -> None:
     lines = {**BUSY, **{key.replace("gpu0", "gpu1"): value for key, value in BUSY.items()}}
     lines.update(gpu0_xid=31, gpu0_xid_number=1, gpu1_xid=31, gpu1_xid_number=1)
-    state.write_text(state_text(**lines, **{f"gpu0_no_{missing}": 1}))
-    samples = run(READ + "\n    print(json.dumps(read()))", driver, state)
+    lines[f"gpu0_no_{missing}"] = 1
+    state.write_text(state_text(**lines))
+    again = state_text(**{**lines, "gpu0_sm_time": 2, "gpu1_sm_time": 2})
+    code = f"\n    read(0.0); state.write_text({again!r}); print(json.dumps(read(5.0)))"
+    samples = run(READ + code, driver, state)
     assert values(samples, metric) == []
     assert values(samples, metric, gpu=1)
-    others = {one for signal in Nvml.produces for one in [signal] if one is not metric}
-    for other in others - {m.GPU_MEMORY_LIMIT}:
+    alone = GO_TOGETHER.get(missing, {metric})
+    for other in set(Nvml.produces) - alone - {m.GPU_MIG_INSTANCE}:
         assert values(samples, other), other
+
+
+GPM = {m.GPU_SM_ACTIVE, m.GPU_SM_OCCUPANCY, m.GPU_TENSOR_ACTIVE, m.GPU_DRAM_ACTIVE}
+GO_TOGETHER = {
+    "memory": {m.GPU_MEMORY_USAGE, m.GPU_MEMORY_LIMIT},
+    "fabric": {m.GPU_FABRIC_STATE, m.GPU_FABRIC_FAULT},
+    "fields": {
+        m.GPU_RECOVERY_ACTION, m.GPU_THROTTLED_TIME, m.GPU_MEMORY_TEMPERATURE, m.GPU_IO,
+        m.GPU_NVLINK_IO, m.GPU_NVLINK_ERRORS,
+    },
+    "gpm": GPM, "gpm_sample": GPM, "gpm_metrics": GPM,
+}  # fmt: skip
+"""Metrics that come of one call."""
 
 
 def test_an_old_driver_is_asked_by_the_older_names(state: Path, tmp_path: Path) -> None:
@@ -221,7 +214,7 @@ def test_no_library_is_unsupported_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_action_of_a_newer_driver_is_passed_on_by_number(driver: Path, state: Path) -> None:
-    state.write_text(state_text(count=1, gpu0_recovery=99))
+    state.write_text(state_text(count=1, gpu0_field_230=99))
     samples = run(READ + "\n    print(json.dumps(read()))", driver, state)
     assert values(samples, m.GPU_RECOVERY_ACTION, action="unknown_99") == [1.0]
 

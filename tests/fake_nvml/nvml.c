@@ -7,6 +7,13 @@
  *     1.hang 1           every call about device 1 blocks until the line is gone
  *     0.no_ecc 1         this one signal is not supported
  *     0.xid 79           one Xid event waits, once for each change of 0.xid_number
+ *     0.field_75 2e9     the field with this number; field_138_all in the scope of all links
+ *     0.mig 2            MIG is on with so many instances, of 10 GB each, and refuses what it must
+ *     0.mig_layout 1     which layout it is: instances of another are other devices, and dead
+ *     0.gpm 1            GPM is there; 0.gpm_5 40 is what metric 5 counts, told as a mean of two
+ *                        samples; 0.mig_gpm_5 likewise, and one more for each GPU instance
+ *     0.fabric 3         state of the fabric; likewise fabric_status, fabric_health (mask)
+ *     0.sm_time 7        newest process samples: sm_a and sm_b (percent) of process 4000
  *     no_driver 1        nvmlInit says that no driver is loaded
  *
  * With -DOLD_DRIVER the symbols that came after the 525 series are left out.
@@ -21,15 +28,19 @@
 #define UNINITIALIZED 1
 #define INVALID 2
 #define NOT_SUPPORTED 3
+#define NOT_FOUND 6
 #define SIZE 7
 #define NOT_LOADED 9
 #define TIMEOUT 10
 #define LOST 15
 
-typedef struct device { int index; } *Device;
+#define MIG_PLACES 7
+
+typedef struct device { int index, instance, layout; } *Device; /* instance 0: the whole */
 typedef unsigned long long u64;
 
 static struct device devices[64];
+static struct device instances[64][8][MIG_PLACES];
 static int started = 0;
 static double xids_told[64];
 
@@ -52,12 +63,20 @@ static int obstacle(Device device, const char *signal) {
     char key[64];
     while (state(device->index, "hang", 0)) usleep(10000);
     if (state(device->index, "lost", 0)) return LOST;
+    if (device->instance && device->layout != (int)state(device->index, "mig_layout", 0))
+        return INVALID;
     snprintf(key, sizeof key, "no_%s", signal);
     return state(device->index, key, 0) ? NOT_SUPPORTED : OK;
 }
 
 #define DEMAND(device, signal) \
     do { int wrong = obstacle(device, signal); if (wrong) return wrong; } while (0)
+
+/* What a driver tells of whole devices only. */
+#define DEMAND_WHOLE(device, signal) \
+    do { if ((device)->instance) return INVALID; DEMAND(device, signal); } while (0)
+
+static int is_cut(Device device) { return state(device->index, "mig", 0) > 0; }
 
 int nvmlInitWithFlags(unsigned flags) {
     (void)flags;
@@ -100,18 +119,22 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, Device *device) {
 
 int nvmlDeviceGetUUID(Device device, char *text, unsigned length) {
     DEMAND(device, "uuid");
-    snprintf(text, length, "GPU-00000000-0000-0000-0000-%012d", device->index);
+    if (device->instance)
+        snprintf(text, length, "MIG-00000000-0000-%04d-%04d-%012d", device->layout,
+                 device->instance, device->index);
+    else snprintf(text, length, "GPU-00000000-0000-0000-0000-%012d", device->index);
     return OK;
 }
 
 int nvmlDeviceGetName(Device device, char *text, unsigned length) {
     DEMAND(device, "name");
-    snprintf(text, length, "NVIDIA H100 80GB HBM3");
+    snprintf(text, length, "NVIDIA H100 80GB HBM3%s", device->instance ? " MIG 1g.10gb" : "");
     return OK;
 }
 
 int nvmlDeviceGetUtilizationRates(Device device, unsigned *rates) {
-    DEMAND(device, "util");
+    DEMAND_WHOLE(device, "util");
+    if (is_cut(device)) return NOT_SUPPORTED;
     rates[0] = (unsigned)state(device->index, "util", 0);
     rates[1] = 0;
     return OK;
@@ -126,46 +149,46 @@ int nvmlDeviceGetMemoryInfo(Device device, u64 *memory) {
 }
 
 int nvmlDeviceGetPowerUsage(Device device, unsigned *milliwatts) {
-    DEMAND(device, "power");
+    DEMAND_WHOLE(device, "power");
     *milliwatts = (unsigned)state(device->index, "power", 0);
     return OK;
 }
 
 int nvmlDeviceGetEnforcedPowerLimit(Device device, unsigned *milliwatts) {
-    DEMAND(device, "power_limit");
+    DEMAND_WHOLE(device, "power_limit");
     *milliwatts = (unsigned)state(device->index, "power_limit", 700000);
     return OK;
 }
 
 int nvmlDeviceGetTotalEnergyConsumption(Device device, u64 *millijoules) {
-    DEMAND(device, "energy");
+    DEMAND_WHOLE(device, "energy");
     *millijoules = (u64)state(device->index, "energy", 0);
     return OK;
 }
 
 int nvmlDeviceGetClockInfo(Device device, int kind, unsigned *megahertz) {
-    DEMAND(device, "clock");
+    DEMAND_WHOLE(device, "clock");
     if (kind != 1) return INVALID; /* NVML_CLOCK_SM */
     *megahertz = (unsigned)state(device->index, "clock", 1980);
     return OK;
 }
 
 int nvmlDeviceGetMaxClockInfo(Device device, int kind, unsigned *megahertz) {
-    DEMAND(device, "clock_max");
+    DEMAND_WHOLE(device, "clock_max");
     if (kind != 1) return INVALID;
     *megahertz = 1980;
     return OK;
 }
 
 int nvmlDeviceGetTemperature(Device device, int sensor, unsigned *degrees) {
-    DEMAND(device, "temp");
+    DEMAND_WHOLE(device, "temp");
     if (sensor != 0) return INVALID;
     *degrees = (unsigned)state(device->index, "temp", 40);
     return OK;
 }
 
 static int reasons(Device device, u64 *bits) {
-    DEMAND(device, "reasons");
+    DEMAND_WHOLE(device, "reasons");
     *bits = (u64)state(device->index, "reasons", 0);
     return OK;
 }
@@ -175,7 +198,7 @@ int nvmlDeviceGetCurrentClocksThrottleReasons(Device device, u64 *bits) {
 }
 
 int nvmlDeviceGetTotalEccErrors(Device device, int kind, int counter, u64 *count) {
-    DEMAND(device, "ecc");
+    DEMAND_WHOLE(device, "ecc");
     if (counter != 0) return INVALID; /* volatile */
     *count = (u64)state(device->index, kind ? "ecc_uncorrected" : "ecc_corrected", 0);
     return OK;
@@ -183,7 +206,7 @@ int nvmlDeviceGetTotalEccErrors(Device device, int kind, int counter, u64 *count
 
 int nvmlDeviceGetRemappedRows(Device device, unsigned *corrected, unsigned *uncorrected,
                               unsigned *pending, unsigned *failure) {
-    DEMAND(device, "rows");
+    DEMAND_WHOLE(device, "rows");
     *corrected = 0;
     *uncorrected = (unsigned)state(device->index, "rows_uncorrected", 0);
     *pending = (unsigned)state(device->index, "rows_pending", 0);
@@ -199,15 +222,42 @@ struct field {
 };
 
 int nvmlDeviceGetFieldValues(Device device, int count, struct field *fields) {
-    DEMAND(device, "fields");
+    char key[40], group[40];
+    DEMAND_WHOLE(device, "fields");
     for (int i = 0; i < count; i++) {
-        fields[i].result = NOT_SUPPORTED;
-        if (fields[i].id == 230 && state(device->index, "recovery", -1) >= 0) {
-            fields[i].result = OK;
-            fields[i].type = 1;
-            fields[i].value.ull = (u64)state(device->index, "recovery", 0);
-        }
+        struct field *field = &fields[i];
+        const char *scope = field->scope == 0xFFFFFFFF ? "_all" : "";
+        snprintf(key, sizeof key, "field_%u%s", field->id, scope);
+        snprintf(group, sizeof group, "no_field_%u", field->id);
+        double value = state(device->index, key, -1);
+        field->result = value < 0 || state(device->index, group, 0) ? NOT_SUPPORTED : OK;
+        field->type = field->id == 230 || field->id == 82 ? 1 : 3;
+        field->value.ull = field->type == 1 ? 0xDEAD00000000ULL : 0; /* rubbish beside a short one */
+        if (field->type == 1) field->value.ui = (unsigned)value;
+        else field->value.ull = value < 1.8e19 ? (u64)value : ~0ULL; /* not available */
     }
+    return OK;
+}
+
+static int codec(Device device, const char *key, unsigned *percent, unsigned *period) {
+    DEMAND_WHOLE(device, "codec");
+    if (is_cut(device)) return NOT_SUPPORTED;
+    *percent = (unsigned)state(device->index, key, 0);
+    *period = 167000;
+    return OK;
+}
+
+int nvmlDeviceGetEncoderUtilization(Device device, unsigned *percent, unsigned *period) {
+    return codec(device, "encoder", percent, period);
+}
+
+int nvmlDeviceGetDecoderUtilization(Device device, unsigned *percent, unsigned *period) {
+    return codec(device, "decoder", percent, period);
+}
+
+int nvmlDeviceGetPcieReplayCounter(Device device, unsigned *replays) {
+    DEMAND_WHOLE(device, "replay");
+    *replays = (unsigned)state(device->index, "replays", 0);
     return OK;
 }
 
@@ -216,6 +266,7 @@ struct process { unsigned pid; u64 memory; unsigned gpu_instance, compute_instan
 int nvmlDeviceGetComputeRunningProcesses_v3(Device device, unsigned *count, struct process *found) {
     DEMAND(device, "processes");
     unsigned there = (unsigned)state(device->index, "processes", 0);
+    if (device->instance) there = device->instance == 1; /* of a cut device: one, in the first */
     unsigned room = *count;
     *count = there;
     if (there == 0) return OK;
@@ -228,8 +279,145 @@ int nvmlDeviceGetComputeRunningProcesses_v3(Device device, unsigned *count, stru
     return OK;
 }
 
+struct use { unsigned pid; u64 at; unsigned sm, memory, encoder, decoder; };
+
+int nvmlDeviceGetProcessUtilization(Device device, struct use *found, unsigned *count, u64 since) {
+    DEMAND_WHOLE(device, "process_use");
+    if (is_cut(device)) return NOT_SUPPORTED;
+    u64 now = (u64)state(device->index, "sm_time", 0);
+    if (now <= since) return NOT_FOUND;
+    unsigned room = *count;
+    *count = 4;
+    if (!found || room < 4) return SIZE;
+    memset(found, 0, 4 * sizeof *found);
+    for (int i = 0; i < 4; i++) { found[i].pid = 4000; found[i].at = now; }
+    found[0].sm = (unsigned)state(device->index, "sm_a", 0);
+    found[1].sm = (unsigned)state(device->index, "sm_b", 0);
+    found[2].sm = 99; found[2].at = since; /* drivers repeat what is old, */
+    found[3].sm = 4000000000u;             /* and tell of more than all time */
+    return OK;
+}
+
+/* -- MIG ----------------------------------------------------------------------------------- */
+
+int nvmlDeviceGetMigMode(Device device, unsigned *current, unsigned *pending) {
+    DEMAND_WHOLE(device, "mig");
+    *current = is_cut(device);
+    *pending = (unsigned)state(device->index, "mig_pending", *current);
+    return OK;
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(Device device, unsigned *count) {
+    DEMAND_WHOLE(device, "mig");
+    *count = MIG_PLACES;
+    return OK;
+}
+
+int nvmlDeviceGetMigDeviceHandleByIndex(Device device, unsigned place, Device *found) {
+    DEMAND_WHOLE(device, "mig");
+    if (place >= MIG_PLACES) return INVALID;
+    /* the first place is empty, as after the removal of an instance */
+    if (place == 0 || place > (unsigned)state(device->index, "mig", 0)) return NOT_FOUND;
+    int layout = (int)state(device->index, "mig_layout", 0);
+    *found = &instances[device->index][layout % 8][place];
+    **found = (struct device){device->index, (int)place, layout};
+    return OK;
+}
+
+int nvmlDeviceGetGpuInstanceId(Device device, unsigned *id) {
+    DEMAND(device, "mig");
+    *id = 6 + (unsigned)device->instance;
+    if (state(device->index, "mig_moves", 0) && device->instance == 2) return NOT_FOUND;
+    return OK;
+}
+
+int nvmlDeviceGetComputeInstanceId(Device device, unsigned *id) {
+    DEMAND(device, "mig");
+    *id = 0;
+    return OK;
+}
+
+/* -- GPM ----------------------------------------------------------------------------------- */
+
+struct sample { Device device; double counted[16]; };
+struct gpm_metric { unsigned id; int result; double value; const char *names[3]; };
+struct gpm { unsigned version, count; struct sample *one, *two; struct gpm_metric metrics[]; };
+struct gpm_support { unsigned version, supported; };
+
+static int samples_held = 0;
+
+int fakeGpmSamplesHeld(void) { return samples_held; }
+
+int nvmlGpmQueryDeviceSupport(Device device, struct gpm_support *support) {
+    DEMAND_WHOLE(device, "gpm");
+    support->supported = state(device->index, "gpm", 0) > 0;
+    return OK;
+}
+
+int nvmlGpmSampleAlloc(struct sample **sample) {
+    *sample = calloc(1, sizeof **sample);
+    samples_held++;
+    return OK;
+}
+
+int nvmlGpmSampleFree(struct sample *sample) {
+    free(sample);
+    samples_held--;
+    return OK;
+}
+
+static int take(Device device, int gpu_instance, struct sample *sample) {
+    char key[24];
+    DEMAND_WHOLE(device, "gpm_sample");
+    sample->device = device;
+    for (int id = 0; id < 16; id++) {
+        snprintf(key, sizeof key, gpu_instance < 0 ? "gpm_%d" : "mig_gpm_%d", id);
+        sample->counted[id] = state(device->index, key, 0) + (gpu_instance < 0 ? 0 : gpu_instance);
+    }
+    return OK;
+}
+
+int nvmlGpmSampleGet(Device device, struct sample *sample) {
+    if (is_cut(device)) return NOT_SUPPORTED;
+    return take(device, -1, sample);
+}
+
+int nvmlGpmMigSampleGet(Device device, unsigned gpu_instance, struct sample *sample) {
+    return take(device, (int)gpu_instance, sample);
+}
+
+int nvmlGpmMetricsGet(struct gpm *wanted) {
+    if (wanted->version != 1 || wanted->one->device != wanted->two->device) return INVALID;
+    DEMAND(wanted->one->device, "gpm_metrics");
+    for (unsigned i = 0; i < wanted->count; i++) {
+        struct gpm_metric *metric = &wanted->metrics[i];
+        double mean = (wanted->one->counted[metric->id] + wanted->two->counted[metric->id]) / 2;
+        metric->result = mean < 0 ? NOT_SUPPORTED : OK;
+        metric->value = mean == 77 ? 0.0 / 0.0 : mean;
+    }
+    return OK;
+}
+
+/* -- NVLink fabric ------------------------------------------------------------------------- */
+
+struct fabric {
+    unsigned version;
+    unsigned char cluster[16];
+    int status;
+    unsigned clique, state, health;
+};
+
+int nvmlDeviceGetGpuFabricInfoV(Device device, struct fabric *fabric) {
+    DEMAND_WHOLE(device, "fabric");
+    if (fabric->version != 0x02000024) return INVALID;
+    fabric->state = (unsigned)state(device->index, "fabric", 0);
+    fabric->status = (int)state(device->index, "fabric_status", 0);
+    fabric->health = (unsigned)state(device->index, "fabric_health", 0);
+    return OK;
+}
+
 int nvmlDeviceGetSupportedEventTypes(Device device, u64 *types) {
-    DEMAND(device, "events");
+    DEMAND_WHOLE(device, "events");
     *types = 0x8; /* critical Xids */
     return OK;
 }
@@ -270,9 +458,10 @@ struct memory { unsigned version; u64 total, reserved, free, used; };
 int nvmlDeviceGetMemoryInfo_v2(Device device, struct memory *memory) {
     DEMAND(device, "memory");
     if (memory->version != 0x02000028) return INVALID;
-    memory->total = (u64)state(device->index, "mem_total", 80e9);
+    memory->total = (u64)(device->instance ? 10e9 : state(device->index, "mem_total", 80e9));
     memory->reserved = (u64)state(device->index, "mem_reserved", 0);
-    memory->used = (u64)state(device->index, "mem_used", 0);
+    memory->used = (u64)(device->instance ? device->instance * 1e9
+                                          : state(device->index, "mem_used", 0));
     memory->free = memory->total - memory->used - memory->reserved;
     return OK;
 }
@@ -280,7 +469,7 @@ int nvmlDeviceGetMemoryInfo_v2(Device device, struct memory *memory) {
 struct temperature { unsigned version; int sensor, degrees; };
 
 int nvmlDeviceGetTemperatureV(Device device, struct temperature *temperature) {
-    DEMAND(device, "temp");
+    DEMAND_WHOLE(device, "temp");
     temperature->degrees = (int)state(device->index, "temp", 40);
     return OK;
 }
