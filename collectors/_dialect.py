@@ -1,9 +1,9 @@
 """The collectors' tables as a dialect: how a Prometheus that scrapes the servers itself is asked.
 
 A table can say less to a backend than to a page. Left out are values that hide in labels (KV
-capacity, adapters), the sum of two names (llama.cpp's cached prompt tokens), tenants other than
-LiteLLM's team aliases, and names that any process may bear (`process_start_time_seconds`): on a
-page they are the engine's, in a backend they are everybody's.
+capacity, adapters), the sum of two names (llama.cpp's cached prompt tokens), what one rank says for
+its siblings (SGLang), tenants other than LiteLLM's team aliases, and names that any process may
+bear (`process_start_time_seconds`): on a page they are the engine's, in a backend everybody's.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,18 +31,29 @@ def _plain(words: Iterable[Word]) -> Iterator[Word]:
     for word in words:
         if word.raw:
             yield from word.raw
-        elif word.label is None and word.whole is None:
+        elif word.label is None and word.whole is None and not word.unless:
             yield word
 
 
 def _spelled(word: Word, collector: PageCollector) -> Iterator[tuple[str, Spelling]]:
-    model = collector.model_labels[0]
-    renamed = {"replica": "instance", "model": model, **dict(word.take)}
-    if collector.vantage == "engine":
-        renamed["pool"] = model
-    fixed = {"vantage": collector.vantage, "engine": collector.engine, **dict(word.fixed)}
-    parts = ("_bucket", "_sum", "_count") if word.metric.kind is Kind.HISTOGRAM else ("",)
-    for part in parts:
+    renamed, fixed = dict(word.take), dict(word.fixed)
+    fixed["vantage"] = collector.vantage
+    if collector.engine:
+        fixed["engine"] = collector.engine
+        model = collector.model_labels[0]
+        renamed = {"replica": "instance", "model": model, **renamed}
+        if collector.vantage == "engine":
+            renamed["pool"] = model
+    for ours, suffix in _parts(word):
         for name in (one for one in word.spellings if one.startswith(collector.marks)):
-            theirs = name + (part or (f"_{word.part}" if word.part else ""))
-            yield word.metric.name + part, Spelling(theirs, renamed, fixed, word.where, word.scale)
+            yield ours, Spelling(name + suffix, renamed, fixed, word.where, word.scale)
+
+
+def _parts(word: Word) -> tuple[tuple[str, str], ...]:
+    """Each of our series names and the end of theirs."""
+    name = word.metric.name
+    if word.metric.kind is not Kind.HISTOGRAM:
+        return ((name, f"_{word.part}" if word.part else ""),)
+    if word.part:
+        return ((f"{name}_{word.part}", ""),)
+    return tuple((f"{name}_{part}", f"_{part}") for part in ("bucket", "sum", "count"))

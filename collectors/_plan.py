@@ -29,7 +29,7 @@ class Output:
     def value(self, layout: Layout, values: Sequence[float]) -> float | None:
         """Its value now; None when one of its rows says nothing, for a part is not the whole."""
         found = [values[row] for row in self.rows]
-        if any(map(absent, found)):
+        if any(absent(one) or one >= self.word.blank_from for one in found):
             return None
         if self.word.whole is not None:
             labels = (dict(layout.rows[row].labels) for row in self.rows)
@@ -63,16 +63,19 @@ def plan(layout: Layout, words: Iterable[Word], about: About) -> Plan:
 
     for word in words:
         family = page.family(word)
-        if word.metric.kind is Kind.HISTOGRAM:
+        if word.metric.kind is Kind.HISTOGRAM and not word.part:
             for labels, sources in _by_labels(family, word, about, layout).items():
                 _add_histogram(labels, sources, word, add)
             continue
+        name, wanted = word.metric.name, word.part
+        if word.metric.kind is Kind.HISTOGRAM:
+            name, wanted = f"{name}_{word.part}", ""
         for part, row in family:
-            if part == word.part:
+            if part == wanted:
                 theirs = dict(layout.rows[row].labels)
                 own = word.own(theirs)
                 if own is not None:
-                    add(word.metric.name, about(theirs, own), word, row)
+                    add(name, about(theirs, own), word, row)
     return Plan(tuple(outputs.values()))
 
 
@@ -89,6 +92,7 @@ class _Page:
         rows: dict[str, list[int]] = {}
         for index, row in enumerate(layout.rows):
             rows.setdefault(row.name, []).append(index)
+        self._names = {_folded(name) for name in layout.names}
         self._families: dict[tuple[str, str], list[tuple[str, int]]] = {}
         spelled: dict[tuple[str, str], str] = {}
         for name in layout.names:
@@ -100,6 +104,8 @@ class _Page:
 
     def family(self, word: Word) -> list[tuple[str, int]]:
         """Part and row of the newest spelling that this page holds; nothing when it holds none."""
+        if word.unless and _folded(word.unless) in self._names:
+            return []
         for spelling in word.spellings:
             name = _folded(spelling)
             if word.kind is Kind.COUNTER:

@@ -31,7 +31,7 @@ class PageCollector(Collector):
 
     scope: ClassVar[Scope] = Scope.TARGET
     engine: ClassVar[str]
-    """The kind of server, as its `engine` label says."""
+    """The kind of server, as its `engine` label says; empty for hardware."""
     model_labels: ClassVar[tuple[str, ...]] = ("model_name", "model")
     """Page labels that name the model, best first."""
 
@@ -56,7 +56,7 @@ class PageCollector(Collector):
         if known is None:
             known = layout.plans[key] = self._plan(exposition, identity)
         if not known.outputs:
-            raise _unfamiliar(exposition, self.engine)
+            raise _unfamiliar(exposition, self.engine or "this collector")
         return known.samples(layout, exposition.values, now)
 
     def _plan(self, exposition: Exposition, identity: Labels) -> Plan:

@@ -1,5 +1,6 @@
 """How a page collector says which of our words a page speaks: a table, not code."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,16 +26,23 @@ class Word:
     take: tuple[tuple[str, str], ...] = ()
     """Our label and the page's label it is read from."""
     where: tuple[tuple[str, str], ...] = ()
-    """Page labels a series must bear to be meant."""
+    """Page labels a series must bear to be meant; an empty value asks for their absence."""
     fixed: tuple[tuple[str, str], ...] = ()
     """Labels of ours that are always the same."""
     label: Callable[[PageLabels], Mapping[str, str] | None] | None = None
     """For what a table cannot say: our labels out of the page's; None passes the series over."""
     how: Aggregate = sum
     part: str = ""
-    """`count` or `sum`: the word is that part of the page's histogram."""
+    """`count` or `sum`: our counter is that part of the page's histogram, or the page's counter is
+    that part of our histogram, which then has no buckets."""
+    typed: Kind | None = None
+    """The page's type, where it differs from our metric's."""
+    unless: str = ""
+    """A name of the page that says the same better: where it stands, this word is silent."""
     scale: float = 1.0
     """What the page's unit is multiplied with to become ours."""
+    blank_from: float = math.inf
+    """From here up a value is the source's mark for "I do not know"."""
     whole: Callable[[Sequence[tuple[PageLabels, float]]], float | None] | None = None
     """For values that hide in labels: one value out of all the series that come together."""
     raw: tuple["Word", ...] = ()
@@ -44,11 +52,13 @@ class Word:
     @property
     def kind(self) -> Kind:
         """The type that the page's family must have."""
-        return Kind.HISTOGRAM if self.part else self.metric.kind
+        if self.part:
+            return Kind.COUNTER if self.metric.kind is Kind.HISTOGRAM else Kind.HISTOGRAM
+        return self.typed or self.metric.kind
 
     def own(self, labels: PageLabels) -> dict[str, str] | None:
         """Our labels for a series of the page, or None when it is not meant."""
-        if any(labels.get(name) != value for name, value in self.where):
+        if any(labels.get(name, "") != value for name, value in self.where):
             return None
         own = {ours: clean(labels.get(theirs, "")) for ours, theirs in self.take}
         own.update(self.fixed)

@@ -1,7 +1,7 @@
 """The contracts of the plugin rooms, one verb each, and the narrow seams to the world outside."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
@@ -11,6 +11,7 @@ from vocabulary.failure_modes import FailureMode
 from vocabulary.findings import Finding
 from vocabulary.incidents import Incident
 from vocabulary.metrics import Metric
+from vocabulary.pods import Pod
 from vocabulary.samples import Labels, Sample
 from vocabulary.scene import Scene, Watch
 
@@ -57,6 +58,11 @@ class Reach(Protocol):
         """A module with nvidia-ml-py's `pynvml` interface."""
         ...
 
+    @property
+    def pods(self) -> Sequence[Pod]:
+        """Pods of this node; none where no Kubernetes tells."""
+        ...
+
 
 class Scope(StrEnum):
     """How often a collector runs."""
@@ -77,6 +83,9 @@ class Target:
     labels: Labels
     """Identity labels that every sample of this target is given."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    expected: bool = True
+    """False where it is a guess that the page is one of ours: until it was read once, nothing is
+    said of it."""
 
 
 class Collector(ABC):
@@ -90,7 +99,7 @@ class Collector(ABC):
     marks: ClassVar[tuple[str, ...]] = ()
     """Beginnings of upstream metric names by which a page is recognised as this source's."""
     vantage: ClassVar[str] = ""
-    """`engine`, `router` or `gateway`; empty for hardware."""
+    """`engine`, `router` or `gateway`; `device` for a page about hardware, empty without a page."""
 
     @abstractmethod
     def collect(self, target: Target, reach: Reach, now: float) -> Iterable[Sample]:
