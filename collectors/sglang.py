@@ -1,0 +1,108 @@
+"""SGLang, from 0.4 to 0.5: `--enable-metrics`, on `:30000/metrics`.
+
+The scheduler's series bear ranks, and with `--enable-metrics-for-all-schedulers` each rank repeats
+the load of its group: the lowest speaks for it. What the tokenizer counts (requests, tokens,
+latencies) bears none, is counted when a request finishes, and is never added to the former.
+Generated tokens are taken from the scheduler where it counts them as they come: it learns of them
+every few dozen steps, and not of a request's first token, which prefill makes.
+
+Names were read on the documentation's page of 0.4 and on one printed by the classes of 0.5.23; no
+page of a running 0.5 server was recorded.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from collectors._reading import PageCollector
+from collectors._words import PageLabels, Word
+from vocabulary import metrics as m
+from vocabulary.metrics import Metric
+
+
+def _one_rank(found: Sequence[tuple[PageLabels, float]]) -> float:
+    """What the lowest rank of each data-parallel group says, added up over the groups."""
+    ranks: dict[str, dict[tuple[int, int], float]] = {}
+    for labels, value in found:
+        group = ranks.setdefault(labels.get("dp_rank", ""), {})
+        rank = _number(labels, "pp_rank"), _number(labels, "tp_rank")
+        group[rank] = group.get(rank, 0.0) + value
+    return sum(group[min(group)] for group in ranks.values())
+
+
+def _number(labels: PageLabels, name: str) -> int:
+    text = labels.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() else 0
+
+
+def _hits(page: PageLabels) -> Mapping[str, str] | None:
+    return {} if page.get("mode", "").endswith("_hit") else None
+
+
+def _server_error(code: str) -> Word:
+    return Word(
+        m.REQUESTS_FAILED,
+        ("sglang:http_responses_total",),
+        where=(("status_code", code),),
+        fixed=(("error_type", "http_5xx"),),
+    )
+
+
+_LIVE = "sglang:realtime_tokens_total"
+_WORDS = (
+    Word(m.INPUT_TOKENS, ("sglang:prompt_tokens_total",)),
+    Word(m.INPUT_TOKENS_CACHED, ("sglang:cached_tokens_total",)),
+    Word(
+        m.OUTPUT_TOKENS,
+        (_LIVE,),
+        where=(("mode", "decode"),),
+        fixed=(("count_at", "step"),),
+        whole=_one_rank,
+    ),
+    Word(
+        m.OUTPUT_TOKENS,
+        ("sglang:generation_tokens_total",),
+        fixed=(("count_at", "finish"),),
+        unless=_LIVE,
+    ),
+    Word(
+        m.REQUESTS_FINISHED,
+        ("sglang:num_requests_total",),
+        fixed=(("finish_reason", "unknown"),),  # the page does not say
+    ),
+    *(_server_error(code) for code in ("500", "502", "503", "504")),
+    Word(m.REQUESTS_RUNNING, ("sglang:num_running_reqs",), whole=_one_rank),
+    Word(m.REQUESTS_WAITING, ("sglang:num_queue_reqs",), whole=_one_rank),
+    Word(m.KV_CACHE_UTILIZATION, ("sglang:token_usage",), how=max),
+    Word(m.KV_CACHE_CAPACITY, ("sglang:max_total_num_tokens",), whole=_one_rank),
+    Word(m.PREEMPTIONS, ("sglang:num_retracted_requests_total",), whole=_one_rank),
+    Word(m.TIME_TO_FIRST_TOKEN, ("sglang:time_to_first_token_seconds",)),
+    Word(m.TIME_PER_OUTPUT_TOKEN, ("sglang:request_time_per_output_token_seconds",)),
+    # in 0.4 the gap between tokens bore the name of the mean per token
+    Word(
+        m.INTER_TOKEN_LATENCY,
+        ("sglang:inter_token_latency_seconds", "sglang:time_per_output_token_seconds"),
+    ),
+    Word(m.REQUEST_DURATION, ("sglang:e2e_request_latency_seconds",)),
+    Word(m.QUEUE_DURATION, ("sglang:queue_time_seconds",), whole=_one_rank),
+    Word(m.PREFIX_CACHE_QUERIES, ("sglang:prefill_effective_tokens_total",), whole=_one_rank),
+    Word(
+        m.PREFIX_CACHE_HITS,
+        ("sglang:prefill_effective_tokens_total",),
+        label=_hits,
+        whole=_one_rank,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sglang(PageCollector):
+    """SGLang's page, all ranks of one server brought together."""
+
+    engine: ClassVar[str] = "sglang"
+    vantage: ClassVar[str] = "engine"
+    marks: ClassVar[tuple[str, ...]] = ("sglang:",)
+    produces: ClassVar[tuple[Metric, ...]] = tuple({word.metric: None for word in _WORDS})
+
+    def words(self) -> Iterable[Word]:
+        return _WORDS
