@@ -1,7 +1,8 @@
 """vLLM, from V0 to 0.33: on its own port, inside Triton, or through Ray's metrics agent.
 
 Names were read in the sources of vLLM 0.10.0, 0.12.0, 0.20.0 and 0.33.0 and in recorded pages of
-V0, Ray 2.32, 0.32.0 and 0.33.0.
+V0, Ray 2.32, 0.32.0 and 0.33.0. Ray's agent repeats the names as `ray_vllm:` or `ray_vllm_`, on its
+own port and for its whole node: read it or the pod's page, not both.
 """
 
 from collections.abc import Iterable, Sequence

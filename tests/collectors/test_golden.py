@@ -31,6 +31,19 @@ KNOWN = {
     "llamacpp-live": "llamacpp",
     "litellm-live": "litellm",
     "litellm-proxy-1.106.2": "litellm",
+    "sglang-0.4-docs-2025": "sglang",
+    "sglang-0.5.23-derived": "sglang",
+    "nvidia-nim-llm-1.x-2024-10": "nim",
+    "triton-server-2.51.0": "triton",
+    "triton-tensorrtllm-backend-inflight": "triton",
+    "dynamo-frontend-1.6.1": "dynamo",
+    "llm_d_request_error_total": "llm_d_epp",
+    "llm_d_input_tokens": "llm_d_epp",
+    "llm_d_request_duration_seconds": "llm_d_epp",
+    "llm_d_running_requests": "llm_d_epp",
+    "legacy_running_requests_metrics": "llm_d_epp",
+    "dcgm-exporter-datadog-composite": "dcgm",
+    "amd-device-metrics-exporter-mini": "amd_device_metrics",
 }
 """Every page that has a golden text, and who must recognise it."""
 
