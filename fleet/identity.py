@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from vocabulary.entities import Entity, EntityKind
+from vocabulary.pods import Pod
 
 STATIC = "static"
 _LONGEST = 253
@@ -27,6 +28,17 @@ class PodReplica:
 def pod_replica_id(cluster: str, namespace: str, pod_uid: str, container: str) -> str:
     """`cluster/namespace/pod-uid/container`; slashes inside a part would forge another's id."""
     return "/".join(_part(one) for one in (cluster, namespace, pod_uid, container))
+
+
+def pod_labels(pod: Pod, container: str, cluster: str) -> dict[str, str]:
+    """Identity of one container, as labels."""
+    return {
+        "cluster": cluster,
+        "namespace": pod.namespace,
+        "pod": pod.name,
+        "pool": pod.pool,
+        "replica": pod_replica_id(cluster, pod.namespace, pod.uid, container),
+    }
 
 
 def static_replica_id(url: str) -> str:

@@ -20,6 +20,8 @@ from vocabulary.samples import Sample, Series, labels_of
 
 log = structlog.get_logger(__name__)
 NAN = float("nan")
+STRANGER_SECONDS = 120.0
+"""How long a guessed page that was none of ours is left alone; our judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Agent:
     _seen: dict[str, frozenset[Series]] = field(default_factory=dict)
     _known: dict[str, dict[str, str]] = field(default_factory=dict)
     """What pages told about themselves, so that a silent target keeps its model and engine."""
+    _strange: dict[str, float] = field(default_factory=dict)
+    """When to look again at guessed pages that were none of ours."""
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="read")
@@ -60,6 +64,8 @@ class Agent:
     def round(self, now: float) -> list[Sample]:
         """Read everything once; every sample bears the time *now*."""
         targets = {target.url: target for target in self.targets()}
+        self._strange = {url: until for url, until in self._strange.items() if until > now}
+        targets = {url: one for url, one in targets.items() if url not in self._strange}
         for url, target in targets.items():
             if url not in self._busy:
                 self._busy[url] = self._pool.submit(self.read, target, self.reach, now)
@@ -72,8 +78,9 @@ class Agent:
         for url in self._seen.keys() - targets.keys() - {one.name for one in self.hardware}:
             samples.extend(self._ended(url, frozenset(), now))
             self.verdicts.pop(url, None)
+            self._known.pop(url, None)
         for name, future in hardware.items():
-            reading = future.result() if future.done() else Reading((), "hung", "NVML hangs")
+            reading = future.result() if future.done() else Reading((), "hung", f"{name} hangs")
             self.verdicts[name] = (reading.verdict, reading.detail)
             samples.extend(reading.samples)
             kept = frozenset(one.series for one in reading.samples)
@@ -95,6 +102,9 @@ class Agent:
         return future.result()
 
     def _target_samples(self, target: Target, reading: Reading, now: float) -> Iterable[Sample]:
+        if not target.expected and target.url not in self._known and reading.verdict != "ok":
+            self._strange[target.url] = now + STRANGER_SECONDS
+            return
         self.verdicts[target.url] = (reading.verdict, reading.detail)
         yield from reading.samples
         told = self._known.setdefault(target.url, {})

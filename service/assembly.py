@@ -1,6 +1,7 @@
 """Building the parts out of the configuration: every room's plugins, stores and clients."""
 
 import dataclasses
+import os
 import socket
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -14,6 +15,7 @@ import remediations
 from collectors._dialect import dialect
 from collectors._exposition import Limits, parse
 from collectors._reading import PageCollector, PageReader, recognise
+from collectors.kubelet import Kubelet
 from incidents.alertmanager import Alertmanager, AlertmanagerSettings
 from incidents.desk import IncidentDesk
 from incidents.settings import DeskSettings
@@ -23,6 +25,9 @@ from metering.price_files import read_price_file
 from metering.prices import PriceBook, Unpriced, load_book
 from service.agent import Agent, Hardware
 from service.config import Config, Settings
+from service.kubernetes.api_server import api_server
+from service.kubernetes.pod_pages import PodRules, find_pages
+from service.kubernetes.pod_watch import PodWatch
 from service.reach import HttpReach
 from store.embedded import EmbeddedStore
 from store.prometheus import PrometheusStore
@@ -165,11 +170,15 @@ def page_reader(config: Config, timeout_seconds: float = 0.0) -> PageReader:
     return PageReader(pages, timeout_seconds or settings.timeout_seconds, limits)
 
 
-def node_collectors(config: Config) -> dict[str, Collector]:
-    """Collectors of this node's hardware."""
+def node_collectors(config: Config, *, in_cluster: bool = False) -> dict[str, Collector]:
+    """Collectors of this node's hardware; the kubelet is one only *in_cluster*."""
     if not config.settings.gpus:
         return {}
-    return {n: c for n, c in all_collectors(config).items() if c.scope is Scope.NODE}
+    return {
+        name: one
+        for name, one in all_collectors(config).items()
+        if one.scope is Scope.NODE and (in_cluster or not isinstance(one, Kubelet))
+    }
 
 
 def reach_for(settings: Settings) -> HttpReach:
@@ -210,8 +219,33 @@ def static_targets(settings: Settings) -> list[Target]:
     return targets
 
 
-def agent_of(config: Config, keep: Callable[[Sequence[Sample]], object]) -> Agent:
-    """The agent of this node."""
+def pod_watch(config: Config, clock: Clock) -> PodWatch | None:
+    """Who follows the pods of this node; None outside a cluster.
+
+    Raises:
+        ConfigError: It is demanded, and this is no pod of a cluster.
+    """
+    settings = config.settings
+    api = api_server(settings.kubernetes, os.environ)
+    if api is None:
+        return None
+    return PodWatch(api, node_name(settings), settings.cluster, clock.now)
+
+
+def pod_rules(settings: Settings) -> PodRules:
+    """Which pods are read, and who they are."""
+    return PodRules(
+        settings.cluster,
+        node_name(settings),
+        settings.pod_labels,
+        settings.pods_on_host_network,
+    )
+
+
+def agent_of(
+    config: Config, keep: Callable[[Sequence[Sample]], object], pods: PodWatch | None = None
+) -> Agent:
+    """The agent of this node; it reads *pods* too, where somebody follows them."""
 
     def deliver(moment: float, samples: list[Sample]) -> None:
         del moment
@@ -220,15 +254,23 @@ def agent_of(config: Config, keep: Callable[[Sequence[Sample]], object]) -> Agen
     settings = config.settings
     reach = reach_for(settings)
     node = node_target(settings)
-    targets = static_targets(settings)
+    fixed = static_targets(settings)
+
+    def targets() -> Sequence[Target]:
+        if pods is None:
+            return fixed
+        return [*fixed, *find_pages(pods.pods(), pod_rules(settings)).targets]
+
+    if pods is not None:
+        reach = dataclasses.replace(reach, listed=pods.pods)
     return Agent(
-        targets=lambda: targets,
+        targets=targets,
         read=page_reader(config).read,
         reach=reach,
         deliver=deliver,
         hardware=[
             Hardware(name, collector, node, reach)
-            for name, collector in node_collectors(config).items()
+            for name, collector in node_collectors(config, in_cluster=pods is not None).items()
         ],
         deadline_seconds=settings.timeout_seconds + 1.0,
     )

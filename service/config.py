@@ -70,6 +70,15 @@ class Settings:
     interval_seconds: float = _setting(15.0, "Seconds between two readings of a target.")
     timeout_seconds: float = _setting(5.0, "Seconds a target has to answer in full.")
     max_page_mib: float = _setting(16.0, "Largest page accepted from a target.")
+    kubernetes: str = _setting(
+        "auto", "Read this node's pods through the Kubernetes API: auto (in a pod), on or off."
+    )
+    pod_labels: tuple[str, ...] = _setting(
+        (), "Labels (`key=value`) of pods to read that no annotation or port name shows."
+    )
+    pods_on_host_network: bool = _setting(
+        False, "Read pods that live in their node's own network too."
+    )
     gpus: bool = _setting(True, "Read local GPUs through NVML when there are any.")
     prometheus_url: str = _setting(
         "", "Prometheus-compatible backend to ask instead of the own store."
@@ -261,6 +270,8 @@ def _convert(key: str, value: Any, origin: str) -> Any:
     if value is None and type(None) in options:
         return None
     kind = next(option for option in options if option is not type(None))
+    if key == "kubernetes" and isinstance(value, bool):  # what YAML makes of a bare on or off
+        value = "on" if value else "off"
     try:
         return _as(kind, value)
     except (TypeError, ValueError) as error:
@@ -305,6 +316,8 @@ def _check(settings: Settings) -> Settings:
             )
     if settings.otlp_protocol not in {"grpc", "http"}:
         raise ConfigError(f"otlp_protocol must be grpc or http, and is {settings.otlp_protocol!r}")
+    if settings.kubernetes not in {"auto", "on", "off"}:
+        raise ConfigError(f"kubernetes must be auto, on or off, and is {settings.kubernetes!r}")
     for url in (*settings.scrape, *settings.alertmanager_urls, settings.prometheus_url):
         if url and not url.startswith(("http://", "https://")):
             raise ConfigError(f"{url!r} is no URL; write for example http://127.0.0.1:8000/metrics")

@@ -2,17 +2,23 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 import httpx2
 
+from collectors.kubelet import Kubelet
 from service.config import Settings
+from service.kubernetes.api_server import ApiServer, api_server
+from service.kubernetes.pod_objects import pod_of
+from service.kubernetes.pod_pages import PodRules, find_pages
 from service.network import port_is_free
-from vocabulary.contracts import Reach
+from service.reach import HttpReach
+from vocabulary.contracts import Reach, Target
 from vocabulary.errors import SourceError
+from vocabulary.pods import Pod
 
 
 class Verdict(StrEnum):
@@ -37,7 +43,10 @@ class Check:
 
 
 def examine(
-    settings: Settings, reach: Reach, recognise: Callable[[bytes], str | None]
+    settings: Settings,
+    reach: HttpReach,
+    recognise: Callable[[bytes], str | None],
+    rules: PodRules,
 ) -> Iterator[Check]:
     """Look at everything this configuration asks for, in the order data flows."""
     yield _python()
@@ -45,8 +54,10 @@ def examine(
     yield from _ports(settings)
     yield from _targets(settings, reach, recognise)
     yield _gpus(settings, reach)
-    yield _kubelet()
-    yield _kubernetes()
+    api = api_server(settings.kubernetes, os.environ)
+    pods, checks = _pods(api, rules)
+    yield _kubelet(settings, replace(reach, listed=lambda: pods), api)
+    yield from checks
     if settings.prometheus_url:
         yield _http("prometheus", f"{settings.prometheus_url.rstrip('/')}/api/v1/query?query=1")
     for url in settings.alertmanager_urls:
@@ -153,21 +164,42 @@ def _gpus(settings: Settings, reach: Reach) -> Check:
     return Check("gpus", Verdict.OK, f"{count} through NVML")
 
 
-def _kubelet() -> Check:
-    socket_path = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
-    if not socket_path.parent.exists():
-        return Check("kubelet", Verdict.ABSENT, "this is no Kubernetes node")
-    if os.access(socket_path, os.R_OK | os.W_OK):
-        return Check("kubelet", Verdict.OK, f"{socket_path} can be read")
-    what = f"{socket_path} cannot be read by user {os.geteuid()}"
-    mend = "mount the pod-resources folder into the agent, with a group that may read it"
-    return Check("kubelet", Verdict.BLIND, what, mend)
+def _kubelet(settings: Settings, reach: Reach, api: ApiServer | None) -> Check:
+    """Whether the kubelet tells who holds which GPU, asked as the agent asks it."""
+    if api is None or not settings.gpus:
+        return Check("kubelet", Verdict.ABSENT, "not asked: no Kubernetes node with GPUs to read")
+    try:
+        held = list(Kubelet().collect(Target("kubelet", ()), reach, 0.0))
+    except SourceError as error:
+        what, _, mend = str(error).partition(": ")
+        return Check("kubelet", Verdict.BLIND, what, mend)
+    return Check("kubelet", Verdict.OK, f"{len(held)} GPU allocations of pods")
 
 
-def _kubernetes() -> Check:
-    if "KUBERNETES_SERVICE_HOST" in os.environ:
-        return Check("kubernetes", Verdict.OK, "running inside a pod")
-    return Check("kubernetes", Verdict.ABSENT, "not running inside a cluster")
+def _pods(api: ApiServer | None, rules: PodRules) -> tuple[Sequence[Pod], list[Check]]:
+    """Pods of this node, and what can be read of them."""
+    name = "kubernetes"
+    if api is None:
+        return (), [Check(name, Verdict.ABSENT, "not running in a cluster, or switched off")]
+    try:
+        bodies, _ = api.list_pods(rules.node)
+    except SourceError as error:
+        what, _, mend = str(error).partition(": ")
+        return (), [Check(name, Verdict.BLIND, what, mend or "is the API reachable from here?")]
+    finally:
+        api.close()
+    pods = [pod_of(body) for body in bodies]
+    found = find_pages(pods, rules)
+    checks = [
+        Check(
+            name,
+            Verdict.OK,
+            f"{len(pods)} pods on {rules.node}, {len(found.targets)} pages of theirs to read",
+        )
+    ]
+    for who, why in found.refused:
+        checks.append(Check(f"pod {who}", Verdict.ABSENT, "is not read", why))
+    return pods, checks
 
 
 def _http(name: str, url: str) -> Check:

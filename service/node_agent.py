@@ -8,6 +8,7 @@ import structlog
 from service import assembly
 from service.clock import WallClock
 from service.config import Config
+from service.kubernetes.pod_watch import PodWatch
 from service.local import Pace
 from service.outlets import Then, open_outlets
 from service.self_report import SelfReport
@@ -15,6 +16,12 @@ from vocabulary.errors import ConfigError
 from vocabulary.samples import Sample
 
 log = structlog.get_logger(__name__)
+
+
+def follow(pods: PodWatch, then: Then) -> None:
+    """Begin to follow the pods of this node; *then* remembers how to stop."""
+    pods.start()
+    then("pods", pods.close)
 
 
 def start(
@@ -36,7 +43,10 @@ def start(
         for sink in sinks:
             sink(samples)
 
-    agent = assembly.agent_of(config, keep)
+    pods = assembly.pod_watch(config, clock)
+    if pods is not None:
+        follow(pods, then)
+    agent = assembly.agent_of(config, keep, pods)
     pace = Pace(settings.interval_seconds, clock)
     stop = threading.Event()
 

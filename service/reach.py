@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from vocabulary.errors import (
     SourceUnreadable,
     SourceUnsupported,
 )
+from vocabulary.pods import Pod
 
 _CHUNK = 64 * 1024
 
@@ -48,6 +49,8 @@ class HttpReach:
     """Our own certificate chain (PEM), for targets that ask for one."""
     key_file: Path | None = None
     """Private key (PEM) of that certificate; in the same file when None."""
+    listed: Callable[[], Sequence[Pod]] = tuple
+    """Pods of this node, as whoever follows the Kubernetes API knows them now."""
     monotonic: Callable[[], float] = time.monotonic
     """Seconds on the wall's clock: sockets wait in real time, whatever time is simulated."""
 
@@ -80,6 +83,11 @@ class HttpReach:
         except ImportError as error:
             raise SourceUnsupported("reading GPUs needs the package nvidia-ml-py") from error
         return pynvml
+
+    @property
+    def pods(self) -> Sequence[Pod]:
+        """Pods of this node; none where no Kubernetes tells."""
+        return self.listed()
 
     def _exchange(
         self, parts: SplitResult, headers: Mapping[str, str], deadline: Deadline

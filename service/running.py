@@ -18,9 +18,11 @@ from service.config import Config, Settings
 from service.life import Life, living, say
 from service.local import Loop, Pace
 from service.network import demand_free, port_is_free
+from service.node_agent import follow, start
 from service.otlp import over_grpc
 from service.outlets import open_outlets
 from service.server import HttpServer
+from vocabulary.entities import Change
 from vocabulary.incidents import incident_json
 from vocabulary.samples import Sample
 
@@ -39,7 +41,7 @@ def run_up(
 
             part, loop = simulated.prepare(config, secret, life, say)
         else:
-            part, loop = _local(config, secret, life, outlets=True)
+            part, loop = _local(config, secret, life, own_node=True)
         part.trouble = lambda: loop.failed
         api_url = start_api(part, life)
         if console:
@@ -61,7 +63,7 @@ def run_server(config: Config, for_seconds: float | None) -> None:
     core.prepare_folder(settings.data_dir)
     secret = core.secret_of(settings, leave_behind=False)
     with living(for_seconds) as life:
-        part, loop = _local(config, secret, life, outlets=False)
+        part, loop = _local(config, secret, life, own_node=False)
         loop.lag = settings.interval_seconds  # agents report once an interval, over the network
         loop.agent.hardware = ()  # the nodes' own agents read their GPUs
         part.trouble = lambda: loop.failed
@@ -74,31 +76,44 @@ def run_server(config: Config, for_seconds: float | None) -> None:
 
 def run_agent(config: Config, for_seconds: float | None) -> None:
     """Read targets and GPUs of this node; export OTLP; offer a Prometheus page."""
-    from service.node_agent import start
-
     core.prepare_folder(config.settings.data_dir)
     with living(for_seconds) as life:
         start(config, life.then, say)
         life.wait()
 
 
-def _local(config: Config, secret: str, life: Life, *, outlets: bool) -> tuple[core.Core, Loop]:
-    """The real thing: targets from the configuration, GPUs of this node, the wall's clock."""
+def _local(config: Config, secret: str, life: Life, *, own_node: bool) -> tuple[core.Core, Loop]:
+    """The real thing: targets from the configuration, GPUs of this node, the wall's clock.
+
+    Only on its *own node* does it follow pods, and offer what it reads to others: a server has
+    agents for that.
+    """
     settings = config.settings
     clock = WallClock()
     part = core.build(config, clock, secret=secret)
     life.then("files", part.close)
     part.start_notifying(life.then)
-    sinks = open_outlets(settings, clock, part.report, life.then, say) if outlets else []
+    sinks = open_outlets(settings, clock, part.report, life.then, say) if own_node else []
 
     def keep(samples: Sequence[Sample]) -> None:
         part.keep(samples)
         for sink in sinks:
             sink(samples)
 
-    agent = assembly.agent_of(config, keep)
+    pods = assembly.pod_watch(config, clock) if own_node else None
+    agent = assembly.agent_of(config, keep, pods)
     pace = Pace(settings.interval_seconds, clock)
-    return part, Loop(pace, agent, part.pipeline, after=announcing(part, say))
+    loop = Loop(pace, agent, part.pipeline, after=announcing(part, say))
+    if pods is not None:
+        follow(pods, life.then)
+        loop.before = lambda _: _tell(part, pods.take_changes())
+    return part, loop
+
+
+def _tell(part: core.Core, changes: Sequence[Change]) -> None:
+    """What was done to pods of this node, in the loop's own thread."""
+    for change in changes:
+        part.fleet.add_change(change)
 
 
 def start_api(part: core.Core, life: Life) -> str:

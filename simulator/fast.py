@@ -10,6 +10,7 @@ from simulator.pages.text import CONTENT_TYPE
 from simulator.world import World
 from vocabulary.contracts import Page, Target
 from vocabulary.errors import SourceHung
+from vocabulary.pods import Pod
 from vocabulary.samples import labels_of
 
 BASE = "http://simulated"
@@ -36,6 +37,11 @@ class SimulatedReach:
             raise SourceHung(f"{url} cannot be reached: the scraper is cut off")
         name = urlsplit(url).path.lstrip("/").partition("/")[0]
         return Page(self.world.page(name), CONTENT_TYPE, 200, 0.004)
+
+    @property
+    def pods(self) -> Sequence[Pod]:
+        """None: the simulation tells of its pods itself."""
+        return ()
 
     @property
     def nvml(self) -> Any:

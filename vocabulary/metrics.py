@@ -299,10 +299,7 @@ GPU_PROCESS_MEMORY = _gauge(
     suffix="_bytes",
 )
 GPU_ALLOCATION = _gauge(
-    "tidegauge.gpu.allocation",
-    "1",
-    "1 for each replica that has been given this GPU, or the named device that tells no GPU.",
-    "device",
+    "tidegauge.gpu.allocation", "1", "1 for each replica that has been given this GPU."
 )
 GPU_RECOVERY_ACTION = _gauge(
     "tidegauge.gpu.recovery_action", "1", "1 for what the driver says the GPU needs.", "action"

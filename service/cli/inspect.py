@@ -33,10 +33,11 @@ def doctor(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say what Tidegauge can and cannot see here, and how to mend it. Exit code 1 when blind."""
-    from service.assembly import reach_for, recogniser
+    from service.assembly import pod_rules, reach_for, recogniser
 
     settings = configuration(config, scrape=scrape or None).settings
-    checks = list(examine(settings, reach_for(settings), recogniser()))
+    rules = pod_rules(settings)
+    checks = list(examine(settings, reach_for(settings), recogniser(), rules))
     if output is Output.JSON:
         print_json([dataclasses.asdict(check) for check in checks])
     else:

@@ -48,7 +48,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
             },
         },
         "agent": {
-            "readPods": True, "runtimeClassName": "nvidia",
+            "podResources": True, "runtimeClassName": "nvidia",
             "priorityClassName": "system-node-critical", "nodeSelector": {"gpu": "true"},
         },
         "console": {"externalUrl": "https://tidegauge.example.org"},
@@ -66,7 +66,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "networkPolicy": {"enabled": False}, "token": {"existingSecret": "mine", "key": "t"},
         "server": {"persistence": {"existingClaim": "claim"}},
     },
+    "blind to pods": {"agent": {"readPods": False}},
 }  # fmt: skip
+READS_PODS = {"defaults", "everything", "agents scraped"}
 
 
 def render(values: Mapping[str, Any], name: str = "tidegauge") -> list[Document]:
@@ -144,7 +146,7 @@ def test_services_policies_and_workloads_select_the_pods_they_mean(variant: str)
 
 def test_two_releases_share_no_object() -> None:
     first, second = (
-        {(d["kind"], d["metadata"]["name"]) for d in render({"agent": {"readPods": True}}, name)}
+        {(d["kind"], d["metadata"]["name"]) for d in render({}, name)}
         for name in ("blue", "green")
     )
     assert not first & second
@@ -211,11 +213,14 @@ def test_a_value_without_a_comment_would_be_noticed() -> None:
 def test_every_pod_meets_the_restricted_standard(variant: str) -> None:
     for name, pod in pods(RENDERED[variant]):
         context = pod["securityContext"]
-        assert context["runAsNonRoot"], name
-        assert context["runAsUser"] >= 10000
+        asks_kubelet = variant == "everything" and name.endswith("agent")
+        if not asks_kubelet:
+            assert context["runAsNonRoot"], name
+            assert context["runAsUser"] >= 10000
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not any(key in pod for key in ("hostNetwork", "hostPID", "hostIPC"))
-        assert not any("hostPath" in volume for volume in pod["volumes"])
+        folders = [one["hostPath"]["path"] for one in pod["volumes"] if "hostPath" in one]
+        assert folders == (["/var/lib/kubelet/pod-resources"] if asks_kubelet else [])
         for container in pod["containers"]:
             inner = container["securityContext"]
             assert inner["allowPrivilegeEscalation"] is False
@@ -242,7 +247,7 @@ def test_nobody_may_write_to_the_cluster_and_few_may_read(variant: str) -> None:
         for rule in role["rules"]
     ]  # fmt: skip
     wanted = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
-    assert rules == (wanted if variant == "everything" else [])
+    assert rules == (wanted if variant in READS_PODS else [])
 
 
 @everywhere
@@ -253,7 +258,7 @@ def test_every_role_has_an_account_and_only_a_reading_agent_gets_its_token(varia
     assert len(accounts) == len(used)
     assert not any(a["automountServiceAccountToken"] for a in accounts.values())
     for name, pod in used.items():
-        reads = variant == "everything" and name.endswith("agent")
+        reads = variant in READS_PODS and name.endswith("agent")
         assert pod["automountServiceAccountToken"] is reads
     bound = [s["name"] for b in of_kind(RENDERED[variant], "ClusterRoleBinding")
              for s in b["subjects"]]  # fmt: skip
@@ -312,6 +317,12 @@ def test_the_configuration_is_one_the_program_takes(variant: str, role: str) -> 
     assert (made.port, made.otlp_grpc_port, made.console_port, made.agent_port) == (
         8780, 4317, 8501, 9478,
     )  # fmt: skip
+
+
+def test_only_an_agent_with_a_token_asks_the_kubernetes_api() -> None:
+    assert settings("defaults", "agent").kubernetes == "auto"
+    assert settings("blind to pods", "agent").kubernetes == "off"
+    assert settings("defaults", "server").kubernetes == "off"
 
 
 def test_roles_meet_under_the_names_the_server_answers_to() -> None:

@@ -148,3 +148,19 @@ def test_broken_hardware_costs_only_itself(pages: Pages, error: Exception, verdi
     agent, _ = agent_of(pages, [good], hardware=[broken])
     assert ups(agent.round(100.0)) == {good.url: (1.0, "ok")}
     assert agent.verdicts["nvml"][0] == verdict
+
+
+def test_of_a_guessed_page_nothing_is_said_until_it_was_one_of_ours(pages: Pages) -> None:
+    guess = Target("http://guess/metrics", labels_of({"replica": "c/n/u/x"}), expected=False)
+    asked: list[float] = []
+    agent, _ = agent_of(pages, [guess])
+    plain = agent.read
+    agent.read = lambda one, reach, now: (asked.append(now), plain(one, reach, now))[1]
+    pages.answers = {guess.url: Reading((), "unknown names")}
+    assert agent.round(0.0) == []
+    assert agent.round(15.0) == []
+    assert asked == [0.0], "a stranger is left alone for a while"
+    pages.answers = {guess.url: Reading((sample(RUNNING, 1),), "ok")}
+    assert ups(agent.round(200.0)) == {guess.url: (1.0, "ok")}
+    pages.answers = {guess.url: Reading((), "down")}
+    assert ups(agent.round(215.0)) == {guess.url: (0.0, "down")}, "one of ours is missed"

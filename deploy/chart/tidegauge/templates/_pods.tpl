@@ -25,9 +25,14 @@ tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 securityContext:
+  {{- if and (eq .role "agent") .root.Values.agent.podResources }}
+  runAsUser: 0
+  runAsGroup: 0
+  {{- else }}
   runAsNonRoot: true
   runAsUser: 10001
   runAsGroup: 10001
+  {{- end }}
   fsGroup: 10001
   seccompProfile:
     type: RuntimeDefault

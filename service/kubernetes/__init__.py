@@ -1,0 +1,1 @@
+"""What the Kubernetes API tells of this node's pods; reads, and never writes."""

@@ -1,0 +1,188 @@
+"""The Kubernetes API as a pod of the cluster reaches it: list and watch pods of one node.
+
+The official client weighs 75 MB on disk and 48 MB in memory, which is a third of what an agent may
+use, to make the two requests below.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from vocabulary.errors import (
+    ConfigError,
+    SourceDown,
+    SourceError,
+    SourceHung,
+    SourceOversized,
+    SourceUnauthorised,
+    SourceUnreadable,
+)
+
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where Kubernetes mounts a service account's token and the cluster's authority."""
+_FORBIDDEN = (
+    "the Kubernetes API answers {status}: give the agent's service account get, list and watch on "
+    "pods (the chart does with agent.readPods)"
+)
+
+
+class Expired(SourceError):
+    """410: the resource version is too old, or unknown; list again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """Where the API is, and how it is asked."""
+
+    url: str
+    token_file: Path | None = None
+    """Read before every request, because Kubernetes renews it about every hour."""
+    ca_file: Path | None = None
+    timeout_seconds: float = 10.0
+    """Seconds to connect, and to wait for the next bytes of a list."""
+    watch_seconds: int = 240
+    """Seconds after which the server ends a watch; a dead connection is noticed a little later."""
+    max_bytes: int = 64 * 1024 * 1024
+    """Largest list, and longest line of a watch. A pod has at most 1.5 MB (etcd's limit)."""
+    _client: list[httpx2.Client] = field(default_factory=list, init=False, repr=False)
+
+    def list_pods(self, node: str, version: str = "0") -> tuple[list[dict[str, Any]], str]:
+        """Pods of *node*, and the version of that list; 0 takes the server's cache, "" does not.
+
+        Raises:
+            SourceError: The named state the API is in.
+        """
+        query = {"fieldSelector": f"spec.nodeName={node}"}
+        if version:
+            query["resourceVersion"] = version
+        lines = list(self._ask(query, self.timeout_seconds, whole=True))
+        body = _json(lines[0] if lines else b"")
+        items, meta = body.get("items") or [], body.get("metadata") or {}
+        return [one for one in items if isinstance(one, dict)], str(meta.get("resourceVersion", ""))
+
+    def watch_pods(self, node: str, version: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What happens to pods of *node* after *version*: (ADDED, pod) and so on, till it ends.
+
+        Raises:
+            Expired: *version* is too old.
+            SourceError: The named state the API is in.
+        """
+        query = {
+            "fieldSelector": f"spec.nodeName={node}",
+            "resourceVersion": version,
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(self.watch_seconds),
+        }
+        for line in self._ask(query, self.watch_seconds + self.timeout_seconds):
+            event = _json(line)
+            kind, body = str(event.get("type", "")), event.get("object")
+            body = body if isinstance(body, dict) else {}
+            if kind == "ERROR":
+                raise _refusal(int(body.get("code") or 500), str(body.get("message", "")))
+            yield kind, body
+
+    def close(self) -> None:
+        """End open connections."""
+        while self._client:
+            self._client.pop().close()
+
+    def _ask(
+        self, query: Mapping[str, str], wait: float, *, whole: bool = False
+    ) -> Iterator[bytes]:
+        """Lines of the answer, or all of it as one."""
+        limits = httpx2.Timeout(self.timeout_seconds, read=wait)
+        try:
+            with self._http().stream(
+                "GET", "/api/v1/pods", params=dict(query), headers=self._headers(), timeout=limits
+            ) as answer:
+                if answer.status_code != 200:
+                    raise _refusal(answer.status_code, "")
+                yield from _lines(answer.iter_bytes(), self.max_bytes, whole)
+        except httpx2.ConnectTimeout as error:
+            raise SourceDown(f"{self.url} accepts no connection") from error
+        except httpx2.TimeoutException as error:
+            raise SourceHung(f"{self.url} is silent") from error
+        except httpx2.HTTPError as error:
+            raise SourceDown(f"{self.url} cannot be asked ({type(error).__name__})") from error
+
+    def _http(self) -> httpx2.Client:
+        if not self._client:
+            import ssl
+
+            context = ssl.create_default_context(cafile=self.ca_file)
+            client = httpx2.Client(
+                base_url=self.url, verify=context, trust_env=False, follow_redirects=False
+            )
+            self._client.append(client)
+        return self._client[0]
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/json", "User-Agent": "tidegauge"}
+        if self.token_file is not None:
+            try:
+                token = self.token_file.read_text(encoding="ascii").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise SourceUnauthorised(f"{self.token_file} cannot be read") from error
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+
+def api_server(
+    wanted: str, environ: Mapping[str, str], account: Path = ACCOUNT
+) -> ApiServer | None:
+    """The API of the cluster we run in; None where *wanted* (auto, on, off) or the place say so.
+
+    Raises:
+        ConfigError: It is wanted, and this is no pod with a service account.
+    """
+    host, token = environ.get("KUBERNETES_SERVICE_HOST", ""), account / "token"
+    if wanted == "off":
+        return None
+    if not host or not token.exists():
+        if wanted == "on":
+            raise ConfigError(
+                "kubernetes is on, and this is no pod with a service account token: run it as the "
+                "chart does (agent.readPods), or set kubernetes to auto"
+            )
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    port = environ.get("KUBERNETES_SERVICE_PORT", "443")
+    return ApiServer(f"https://{shown}:{port}", token, account / "ca.crt")
+
+
+def _lines(chunks: Iterator[bytes], most: int, whole: bool) -> Iterator[bytes]:
+    """Complete lines of the stream, each at most *most* bytes long."""
+    rest = bytearray()
+    for chunk in chunks:
+        rest += chunk
+        if len(rest) > most:
+            raise SourceOversized(f"the Kubernetes API sends more than {most} bytes at once")
+        if not whole and b"\n" in chunk:
+            *complete, last = bytes(rest).split(b"\n")
+            yield from (line for line in complete if line.strip())
+            rest = bytearray(last)
+    if rest.strip():
+        yield bytes(rest)
+
+
+def _json(line: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(line)
+    except ValueError as error:
+        raise SourceUnreadable("the Kubernetes API sends something else than JSON") from error
+    if not isinstance(body, dict):
+        raise SourceUnreadable("the Kubernetes API sends something else than objects")
+    return body
+
+
+def _refusal(status: int, message: str) -> SourceError:
+    if status in {401, 403}:
+        return SourceUnauthorised(_FORBIDDEN.format(status=status))
+    if status == 410:
+        return Expired("the resource version is too old")
+    return SourceUnreadable(f"the Kubernetes API answers {status} {message[:200]}".strip())

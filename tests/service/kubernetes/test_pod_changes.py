@@ -1,0 +1,53 @@
+"""What happened to a pod, from two looks at it."""
+
+from typing import Any
+
+import pytest
+from fake_api_server import pod_body
+
+from service.kubernetes.pod_changes import changes_between
+from service.kubernetes.pod_objects import pod_of
+from vocabulary.entities import Change
+
+
+def changes(before: dict[str, Any] | None, after: dict[str, Any]) -> list[Change]:
+    first = None if before is None else pod_of(pod_body("chat-1", **before))
+    return list(changes_between(first, pod_of(pod_body("chat-1", **after)), "prod", 500.0))
+
+
+def ended(code: int, reason: str) -> dict[str, Any]:
+    run = {"reason": reason, "exitCode": code, "finishedAt": "1970-01-01T00:05:00Z"}
+    return {"restarts": 1, "last": {"terminated": run}}
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "words"),
+    [
+        (137, "OOMKilled", "out of memory"), (137, "Error", "SIGKILL"), (143, "Error", "SIGTERM"),
+        (1, "Error", "exit code 1"),
+    ],
+)  # fmt: skip
+def test_a_restart_says_why_and_when(code: int, reason: str, words: str) -> None:
+    (change,) = changes({}, ended(code, reason))
+    assert (change.at, change.kind, change.pool) == (300.0, "restart", "llm/chat")
+    assert change.entity.id == "prod/llm/uid-chat-1/vllm"
+    assert change.entity.label == "chat-1"
+    assert words in change.what
+
+
+def test_an_image_changed_in_place_is_a_rollout() -> None:
+    (change,) = changes({"image": "a:1"}, {"image": "a:2"})
+    assert (change.kind, change.what) == ("rollout", "image a:1 → a:2")
+
+
+def test_an_eviction_is_told_of_once() -> None:
+    gone = {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}
+    (change,) = changes({}, gone)
+    assert change.kind == "node"
+    assert "low on memory" in change.what
+    assert changes(gone, gone) == []
+
+
+def test_a_pod_seen_for_the_first_time_and_one_that_stays_tell_nothing() -> None:
+    assert changes(None, ended(137, "OOMKilled")) == []
+    assert changes(ended(1, "Error"), ended(1, "Error")) == []
