@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from collectors._nvml_calls import Fact, Signal, ask
@@ -37,7 +38,7 @@ def instances(nvml: Any, device: Any) -> list[Instance]:
     return [
         instance
         for place in ask(nvml, lambda: _places(nvml, device))
-        for instance in ask(nvml, lambda place=place: _instance(nvml, device, place))
+        for instance in ask(nvml, partial(_instance, nvml, device, place))
     ]
 
 

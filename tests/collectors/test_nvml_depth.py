@@ -1,6 +1,7 @@
 """What NVML tells beyond the first page: fields, links, fabric, activity, processes' time."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_nvml.library import build, run, state_text
@@ -21,7 +22,9 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "gpus"
 
 
-def rounds(driver: Path, state: Path, *lines: dict[str, float], every: float = 5.0) -> list[list]:  # type: ignore[type-arg]
+def rounds(
+    driver: Path, state: Path, *lines: dict[str, float], every: float = 5.0
+) -> list[list[Any]]:
     """One reading for each state, *every* seconds."""
     texts = [state_text(count=1, **one) for one in lines]
     state.write_text(texts[0])

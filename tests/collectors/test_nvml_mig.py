@@ -1,6 +1,7 @@
 """MIG instances through the real nvidia-ml-py: GPUs of their own, and handles that die."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_nvml.library import build, run, state_text
@@ -30,7 +31,7 @@ CUT = {
 }  # fmt: skip
 
 
-def two_rounds(driver: Path, state: Path, first: str, second: str) -> list[list]:  # type: ignore[type-arg]
+def two_rounds(driver: Path, state: Path, first: str, second: str) -> list[list[Any]]:
     state.write_text(first)
     code = f"""
     before = read(0.0)
