@@ -7,6 +7,9 @@ APP_STAMP := $(VENV)/.installed-app
 ROOMS := vocabulary store estimators fleet collectors detectors remediations metering simulator \
          incidents dashboard service
 
+# Against real servers: each module on one worker, vLLM alone on its own.
+REAL := --timeout 600 -n 2 --dist loadgroup --durations 15
+
 .PHONY: up test check fix docs clean integration lock
 
 up: $(APP_STAMP)
@@ -17,7 +20,11 @@ test: $(STAMP)
 
 integration: $(STAMP)
 	$(BIN)/python tests/rigs/prepare.py --all
-	$(BIN)/pytest -q -m "integration or browser" --timeout 600
+	$(BIN)/pytest -q -m "(integration or browser) and not prove" $(REAL)
+
+prove: $(STAMP)
+	$(BIN)/python tests/rigs/prepare.py --all
+	$(BIN)/pytest -q -m prove $(REAL)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -26,7 +33,7 @@ check: $(STAMP)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tests/rigs/prepare.py --all
 	$(BIN)/pytest -q -m "not integration and not browser" -n 2
-	$(BIN)/pytest -q -m "integration or browser" --timeout 600
+	$(BIN)/pytest -q -m "(integration or browser) and not prove" $(REAL)
 
 fix: $(STAMP)
 	$(BIN)/ruff format .

@@ -21,7 +21,7 @@ from vocabulary.contracts import Collector, Target
 from vocabulary.discovery import discover
 from vocabulary.metrics import Metric
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.integration, pytest.mark.prove, pytest.mark.timeout(1800)]
 
 COLLECTORS = {
     name: cls()

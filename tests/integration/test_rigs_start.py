@@ -32,7 +32,7 @@ from rigs.cache import RigUnavailable
 from rigs.processes import fetched, wait_until
 
 # The first run obtains the servers, and one of them is compiled.
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.integration, pytest.mark.prove, pytest.mark.timeout(1800)]
 
 
 @contextlib.contextmanager
