@@ -39,6 +39,8 @@ from vocabulary.usage import UsageSpan
 log = structlog.get_logger(__name__)
 SNAPSHOT_SECONDS = 60.0
 FLEET_SNAPSHOT = "fleet"
+SIMULATED_FILE = "simulated"
+"""Its presence says that a folder holds a demo's data."""
 
 
 @dataclass(slots=True)
@@ -263,17 +265,27 @@ def _own(metric: metrics.Metric, value: float, at: float, **labels: str) -> Samp
     return Sample(Series(metric.name, labels_of(labels)), float(value), at)
 
 
-def prepare_folder(folder: Path) -> None:
+def prepare_folder(folder: Path, *, simulated: bool = False) -> None:
     """Make the data directory.
 
+    A demo's clock runs ahead of the wall, so its data and real data never share a folder.
+
     Raises:
-        ConfigError: It cannot be written.
+        ConfigError: It cannot be written, or holds data of the other kind.
     """
+    mark = folder / SIMULATED_FILE
+    if simulated != mark.exists() and (folder / assembly.CONTROL_FILE).exists():
+        held = "real data, which no demo may mix with" if simulated else "the data of a demo"
+        raise ConfigError(
+            f"{folder} holds {held}; name another folder with --data-dir, or remove this one"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".probe"
         probe.write_bytes(b"")
         probe.unlink()
+        if simulated:
+            mark.touch()
     except OSError as error:
         raise ConfigError(
             f"cannot write to the data directory {folder}: {error.strerror}; "

@@ -33,7 +33,7 @@ def run_up(
     """Agent, server and console on this machine; gives the incidents of this data directory."""
     config = _with_free_ports(config, console)
     settings = config.settings
-    core.prepare_folder(settings.data_dir)
+    core.prepare_folder(settings.data_dir, simulated=demo)
     secret = core.secret_of(settings, leave_behind=True)
     with living(for_seconds) as life:
         if demo:
