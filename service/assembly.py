@@ -28,6 +28,7 @@ from service.config import Config, Settings
 from service.kubernetes.api_server import api_server
 from service.kubernetes.pod_pages import PodRules, find_pages
 from service.kubernetes.pod_watch import PodWatch
+from service.kubernetes.process_owners import ProcessOwners
 from service.reach import HttpReach
 from store.embedded import EmbeddedStore
 from store.prometheus import PrometheusStore
@@ -269,11 +270,18 @@ def agent_of(
         reach=reach,
         deliver=deliver,
         hardware=[
-            Hardware(name, collector, node, reach)
+            Hardware(name, _with_owners(collector, settings, pods), node, reach)
             for name, collector in node_collectors(config, in_cluster=pods is not None).items()
         ],
         deadline_seconds=settings.timeout_seconds + 1.0,
     )
+
+
+def _with_owners(collector: Collector, settings: Settings, pods: PodWatch | None) -> Collector:
+    """With the pods of processes, where both pods and processes can be seen."""
+    if pods is None or settings.host_proc is None or isinstance(collector, Kubelet):
+        return collector
+    return ProcessOwners(collector, settings.host_proc)
 
 
 def recogniser() -> Callable[[bytes], str | None]:

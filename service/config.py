@@ -76,6 +76,9 @@ class Settings:
     pod_labels: tuple[str, ...] = _setting(
         (), "Labels (`key=value`) of pods to read that no annotation or port name shows."
     )
+    host_proc: Path | None = _setting(
+        None, "Folder where the host's /proc is seen, to name the pods of GPU processes."
+    )
     pods_on_host_network: bool = _setting(
         False, "Read pods that live in their node's own network too."
     )

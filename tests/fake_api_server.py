@@ -143,7 +143,7 @@ def pod_body(name: str, uid: str = "", **more: Any) -> dict[str, Any]:
         "resources": {"limits": more.get("limits", {"nvidia.com/gpu": "1"})},
     }
     status = {"name": "vllm", "restartCount": more.get("restarts", 0),
-              "containerID": f"containerd://{'c' * 60}{name[-4:]:0>4}",
+              "containerID": f"containerd://{'c' * 60}0001",
               "lastState": more.get("last", {})}  # fmt: skip
     return {
         "metadata": {

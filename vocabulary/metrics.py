@@ -289,6 +289,7 @@ GPU_PROCESS_UTILIZATION = _gauge(
     "1",
     "SM time of one process since the last reading.",
     "pid",
+    "owner",
     suffix="_ratio",
 )
 GPU_PROCESS_MEMORY = _gauge(
@@ -296,6 +297,7 @@ GPU_PROCESS_MEMORY = _gauge(
     "By",
     "Device memory held by one process.",
     "pid",
+    "owner",
     suffix="_bytes",
 )
 GPU_ALLOCATION = _gauge(

@@ -115,8 +115,12 @@ def _doors(pod: Pod, rules: PodRules) -> tuple[tuple[Container, int], ...]:
 
 
 def _identity(pod: Pod, container: Container, rules: PodRules) -> Labels:
+    """Without a GPU it may be a gateway before several pools; which one it is, the page tells."""
     own = {"node": rules.node, "version": _version(container.image)}
-    return labels_of({**own, **pod_labels(pod, container.name, rules.cluster)})
+    labels = {**own, **pod_labels(pod, container.name, rules.cluster)}
+    if not pod.asks_for_gpu:
+        del labels["pool"]
+    return labels_of(labels)
 
 
 def _version(image: str) -> str:

@@ -48,7 +48,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
             },
         },
         "agent": {
-            "podResources": True, "runtimeClassName": "nvidia",
+            "podResources": True, "hostProc": True, "runtimeClassName": "nvidia",
             "priorityClassName": "system-node-critical", "nodeSelector": {"gpu": "true"},
         },
         "console": {"externalUrl": "https://tidegauge.example.org"},
@@ -220,7 +220,9 @@ def test_every_pod_meets_the_restricted_standard(variant: str) -> None:
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not any(key in pod for key in ("hostNetwork", "hostPID", "hostIPC"))
         folders = [one["hostPath"]["path"] for one in pod["volumes"] if "hostPath" in one]
-        assert folders == (["/var/lib/kubelet/pod-resources"] if asks_kubelet else [])
+        assert folders == (["/var/lib/kubelet/pod-resources", "/proc"] if asks_kubelet else [])
+        assert all(one.get("readOnly") for c in pod["containers"] for one in c["volumeMounts"]
+                   if one["name"] in {"pod-resources", "proc"})
         for container in pod["containers"]:
             inner = container["securityContext"]
             assert inner["allowPrivilegeEscalation"] is False

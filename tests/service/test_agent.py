@@ -146,6 +146,7 @@ def test_broken_hardware_costs_only_itself(pages: Pages, error: Exception, verdi
     pages.answers = {good.url: Reading((sample(RUNNING, 3),), "ok")}
     broken = Hardware("nvml", Broken(error), NODE, None)  # type: ignore[arg-type]
     agent, _ = agent_of(pages, [good], hardware=[broken])
+    agent.deadline_seconds = 10.0  # telling the crash may take its time on a busy machine
     assert ups(agent.round(100.0)) == {good.url: (1.0, "ok")}
     assert agent.verdicts["nvml"][0] == verdict
 

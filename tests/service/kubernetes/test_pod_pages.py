@@ -48,8 +48,10 @@ def test_a_label_of_the_configuration_selects_pods_that_say_nothing() -> None:
     assert found.targets[0].expected
 
 
-def test_a_page_of_a_pod_without_a_gpu_is_only_a_guess() -> None:
-    assert not find(limits={}).targets[0].expected
+def test_a_page_of_a_pod_without_a_gpu_is_only_a_guess_and_may_be_a_gateway() -> None:
+    (target,) = find(limits={}).targets
+    assert not target.expected
+    assert "pool" not in dict(target.labels)
 
 
 @pytest.mark.parametrize(
