@@ -49,6 +49,7 @@ _DARK = {
     "primaryColor": SKY, "backgroundColor": "#0E161E", "secondaryBackgroundColor": "#18232D",
     "textColor": "#E6EDF3", "borderColor": "#2C3A47", "redColor": "#FF8A4C", "blueColor": SKY,
     "greenColor": "#3CC79A", "linkColor": SKY,
+    "violetTextColor": "#CDB2F2", "orangeTextColor": "#F5C451",
 }  # fmt: skip
 
 OPTIONS: dict[str, Option] = {

@@ -145,7 +145,7 @@ def test_a_second_start_keeps_history_and_incidents(tmp_path: Path) -> None:
         first.until("an incident", lambda: first.get("/api/v1/incidents").json()["incidents"])
         before = {one["id"] for one in first.get("/api/v1/incidents").json()["incidents"]}
         first.process.send_signal(signal.SIGTERM)
-        _, said = first.process.communicate(timeout=STOP_SECONDS)
+        _, said = first.process.communicate(timeout=30)
         assert "History" in said
     finally:
         first.end()
@@ -155,7 +155,7 @@ def test_a_second_start_keeps_history_and_incidents(tmp_path: Path) -> None:
         after = {one["id"] for one in second.get("/api/v1/incidents").json()["incidents"]}
         assert before <= after
         second.process.send_signal(signal.SIGTERM)
-        _, said = second.process.communicate(timeout=STOP_SECONDS)
+        _, said = second.process.communicate(timeout=30)
         assert "History" not in said
     finally:
         second.end()
