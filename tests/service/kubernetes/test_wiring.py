@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_api_server import FakeApiServer, pod_body
 
-from service import assembly, doctor
+from fleet.topology import FleetView
+from service import assembly, doctor, running
 from service.clock import WallClock
 from service.config import Config, load
 from service.kubernetes.api_server import ApiServer
@@ -81,3 +83,21 @@ def test_doctor_names_the_mend_of_a_missing_right(api: tuple[FakeApiServer, ApiS
 @pytest.mark.parametrize(("told", "meant"), [(True, "on"), (False, "off"), ("auto", "auto")])
 def test_a_bare_on_or_off_of_yaml_is_understood(told: object, meant: str) -> None:
     assert config(kubernetes=told).settings.kubernetes == meant
+
+
+def test_what_happened_to_a_pod_reaches_the_fleet_once(
+    api: tuple[FakeApiServer, ApiServer],
+) -> None:
+    fake, server = api
+    fake.put(pod_body("chat-1"))
+    pods = PodWatch(server, "n1", "prod", lambda: 1000.0)
+    pods._list()
+    fake.put(pod_body("chat-1", restarts=1, last={"terminated": {"reason": "OOMKilled"}}))
+    pods._list()
+    part: Any = SimpleNamespace(fleet=FleetView())
+    running._tell(part, pods.take_changes())
+    running._tell(part, pods.take_changes())
+    pods.close()
+    (change,) = part.fleet.changes()
+    assert (change.at, change.kind, change.entity.label) == (1000.0, "restart", "chat-1")
+    assert "OOMKilled" in change.what
