@@ -51,14 +51,16 @@ def pages() -> Iterable[Pages]:
     one.release.set()
 
 
-def agent_of(pages: Pages, targets: list[Target], **more: Any) -> tuple[Agent, list[Sample]]:
+def agent_of(
+    pages: Pages, targets: list[Target], deadline_seconds: float = 20.0, **more: Any
+) -> tuple[Agent, list[Sample]]:
     delivered: list[Sample] = []
     agent = Agent(
         targets=lambda: targets,
         read=pages.read,
         reach=None,  # type: ignore[arg-type]
         deliver=lambda at, samples: delivered.extend(samples),
-        deadline_seconds=0.3,
+        deadline_seconds=deadline_seconds,
         **more,
     )
     return agent, delivered
@@ -75,7 +77,7 @@ def ups(samples: list[Sample]) -> dict[str, tuple[float, str]]:
 def test_a_hung_target_is_named_and_delays_nobody(pages: Pages) -> None:
     good, hung = target("good"), target("hung")
     pages.answers = {good.url: Reading((sample(RUNNING, 3),), "ok"), hung.url: None}
-    agent, _ = agent_of(pages, [hung, good])
+    agent, _ = agent_of(pages, [hung, good], deadline_seconds=1.0)
     assert ups(agent.round(100.0)) == {good.url: (1.0, "ok"), hung.url: (0.0, "hung")}
     assert agent.verdicts[hung.url][0] == "hung"
 
@@ -83,7 +85,7 @@ def test_a_hung_target_is_named_and_delays_nobody(pages: Pages) -> None:
 def test_a_target_still_busy_is_not_asked_twice(pages: Pages) -> None:
     hung = target("hung")
     pages.answers = {hung.url: None}
-    agent, _ = agent_of(pages, [hung], workers=1)
+    agent, _ = agent_of(pages, [hung], deadline_seconds=0.2, workers=1)
     for now in (100.0, 115.0, 130.0):
         assert ups(agent.round(now)) == {hung.url: (0.0, "hung")}
     pages.release.set()
