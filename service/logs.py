@@ -27,5 +27,6 @@ def configure() -> None:
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # looked up at each line, so that a stream that was replaced is not written to
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
