@@ -74,11 +74,12 @@ class Loop:
         self._thread.start()
 
     def finish(self, timeout_seconds: float = 4.0) -> None:
-        """Stop after the turn under way."""
+        """Stop after the turn under way; a second call returns at once."""
         self.stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout_seconds)
-        self.agent.close()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(timeout_seconds)
+            self.agent.close()
 
     def turn(self, moment: float) -> list[Incident]:
         """Everything that belongs to one moment."""

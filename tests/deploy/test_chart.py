@@ -146,8 +146,7 @@ def test_services_policies_and_workloads_select_the_pods_they_mean(variant: str)
 
 def test_two_releases_share_no_object() -> None:
     first, second = (
-        {(d["kind"], d["metadata"]["name"]) for d in render({}, name)}
-        for name in ("blue", "green")
+        {(d["kind"], d["metadata"]["name"]) for d in render({}, name)} for name in ("blue", "green")
     )
     assert not first & second
 
@@ -221,8 +220,12 @@ def test_every_pod_meets_the_restricted_standard(variant: str) -> None:
         assert not any(key in pod for key in ("hostNetwork", "hostPID", "hostIPC"))
         folders = [one["hostPath"]["path"] for one in pod["volumes"] if "hostPath" in one]
         assert folders == (["/var/lib/kubelet/pod-resources", "/proc"] if asks_kubelet else [])
-        assert all(one.get("readOnly") for c in pod["containers"] for one in c["volumeMounts"]
-                   if one["name"] in {"pod-resources", "proc"})
+        assert all(
+            one.get("readOnly")
+            for c in pod["containers"]
+            for one in c["volumeMounts"]
+            if one["name"] in {"pod-resources", "proc"}
+        )
         for container in pod["containers"]:
             inner = container["securityContext"]
             assert inner["allowPrivilegeEscalation"] is False

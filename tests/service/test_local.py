@@ -81,6 +81,8 @@ def test_nothing_is_read_while_the_agent_is_cut_off_but_judgement_goes_on() -> N
 def test_it_stops_at_once_while_it_waits() -> None:
     loop = loop_of(ManualClock(1000.0), speed=0.001)
     loop.start()
+    thread = loop._thread
+    assert thread is not None
     loop.finish(timeout_seconds=2.0)
-    assert loop._thread is not None
-    assert not loop._thread.is_alive()
+    assert not thread.is_alive()
+    loop.finish()
