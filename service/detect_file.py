@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from estimators.point_anomaly import PointAnomaly
 from vocabulary.errors import ConfigError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 TIME_NAMES = ("time", "timestamp", "@timestamp", "_time", "datetime", "date", "ts", "t", "epoch")
 """Names that are taken for the time column, in this order."""
+ECHO = 0.85
+"""Share of the peak's score below which a row no longer belongs to an event; our judgement."""
 EVENT_GAP_SECONDS = 1800.0
 """Alarms closer than this (or three rows) are one event: one page, not two."""
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
@@ -189,13 +192,19 @@ def _events(
         events.append(
             {
                 "start": rfc3339(float(times[part[0]])),
-                "end": rfc3339(float(times[part[-1]])),
+                "end": rfc3339(float(times[_last(part, scores)])),
                 "peak": rfc3339(float(times[peak])),
                 "score": round(float(scores[peak]), 4),
                 "direction": "down" if moved < 0.0 else "up",
             }
         )
     return events
+
+
+def _last(part: npt.NDArray[np.intp], scores: Array) -> int:
+    """Last row of an event: what comes after only echoes in averages that still remember it."""
+    high = part[scores[part] >= ECHO * scores[part].max()]
+    return int(high[-1])
 
 
 def _existing(name: str, names: list[str], path: Path, flag: str) -> str:

@@ -62,7 +62,7 @@ def main() -> None:
     """Run the command line; known errors become one line and an exit code."""
     logs.configure()
     try:
-        app()
+        app(prog_name="tidegauge")
     except (StoreUnreachable, SourceError) as error:
         complain(str(error))
         sys.exit(3)
