@@ -1,6 +1,7 @@
 """A small API with canned answers, made from the real words, and the console on top of it."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -133,6 +134,14 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _same_main() -> Iterator[None]:
+    """AppTest puts its script in the place of `__main__`, which spawned processes would run."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ HOSTILE = st.one_of(
     st.text(min_size=1, max_size=40),
     st.sampled_from(
         [
-            "$(touch /tmp/owned)", "`id`", "a;b", "a'b\"c", "--all", "-n kube-system", "x\ny",
+            "$(touch ./owned)", "`id`", "a;b", "a'b\"c", "--all", "-n kube-system", "x\ny",
             "\x1b[2Jx", "$IFS", "a b", "*", "../../etc/passwd", "!!", "a\\", "#", "\u202eevil",
         ]
     ),
