@@ -8,6 +8,7 @@ from importlib.metadata import version as package_version
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from service import logs
 from service.cli import (
@@ -62,7 +63,13 @@ def main() -> None:
     """Run the command line; known errors become one line and an exit code."""
     logs.configure()
     try:
-        app(prog_name="tidegauge")
+        code = app(prog_name="tidegauge", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except TyperException as error:
+        _explain(error)
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(130)
     except (StoreUnreachable, SourceError) as error:
         complain(str(error))
         sys.exit(3)
@@ -72,3 +79,14 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+
+
+def _explain(error: TyperException) -> None:
+    """Wrong usage in one line, with where to read on; a bare command shows its help."""
+    message = error.format_message()
+    if message.startswith("Usage:"):
+        typer.echo(message, err=True)
+        return
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context is not None else "tidegauge"
+    complain(f"{message.rstrip('.')}; see `{where} --help`")
