@@ -10,6 +10,7 @@ VLLM = {"test_vllm_end_to_end", "test_collectors_live", "test_rigs_start"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in VLLM)  # the longest first
     for item in items:
         if item.path.parent.name == "integration":
             group = "vllm" if item.path.stem in VLLM else item.path.stem
