@@ -13,6 +13,8 @@ from pathlib import Path
 
 from dashboard import theme
 from service.config import Settings
+from service.doors import is_loopback
+from vocabulary.errors import ConfigError
 
 API_VARIABLE = "TIDEGAUGE_API_URL"
 TOKEN_VARIABLE = "TIDEGAUGE_TOKEN"  # noqa: S105 - the name of a variable, not a secret
@@ -31,6 +33,19 @@ OPTIONS: dict[str, theme.Option] = {
     "client.toolbarMode": "viewer",
 }
 """Streamlit's defaults show tracebacks, phone home and listen everywhere; ours do not."""
+
+
+def demand_trust(settings: Settings) -> None:
+    """Refuse to be reached from elsewhere unasked: the console acts for anyone who opens it.
+
+    Raises:
+        ConfigError: With the mend.
+    """
+    if not is_loopback(settings.host) and not settings.allow_insecure:
+        raise ConfigError(
+            f"refusing to serve the console on {settings.host}: it asks nobody who they are; put a "
+            "proxy that does in front and set allow_insecure, or listen on 127.0.0.1"
+        )
 
 
 def start(settings: Settings, api_url: str, token: str) -> subprocess.Popen[bytes]:

@@ -149,6 +149,7 @@ def _credentials(settings: Settings) -> Any:
 
 def start_console(settings: Settings, api_url: str, secret: str, life: Life) -> None:
     """The console as a process of its own."""
+    console_process.demand_trust(settings)
     process = console_process.start(settings, api_url, secret)
     life.then("console", lambda: _end_process(process))
     say(f"Console  http://{settings.host}:{settings.console_port}")

@@ -21,16 +21,13 @@ def console(
     import os
 
     from service.client import client_for
-    from service.console_process import API_VARIABLE, TOKEN_VARIABLE, serve
-    from service.doors import check_listen
+    from service.console_process import API_VARIABLE, TOKEN_VARIABLE, demand_trust, serve
     from service.network import demand_free
 
     settings = configuration(config, api_url=api_url, console_port=console_port).settings
     client = client_for(settings)
     demand_free(settings.host, settings.console_port, "console", "--console-port")
-    check_listen(
-        settings.host, bool(client.token), settings.tls_cert is not None, settings.allow_insecure
-    )
+    demand_trust(settings)
     os.environ[API_VARIABLE] = client.url
     os.environ[TOKEN_VARIABLE] = client.token
     typer.echo(f"Console on http://{settings.host}:{settings.console_port}", err=True)
