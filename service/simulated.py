@@ -1,0 +1,121 @@
+"""A server over a simulated world: the demo reads it through sockets, a drill at full speed."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from collectors._reading import Reading
+from service import assembly, core
+from service.agent import Agent, Hardware
+from service.clock import ManualClock
+from service.config import Config
+from simulator.fast import SimulatedReach, node_targets, page_targets
+from simulator.history import history
+from simulator.look_alikes.nightly_batch import NightlyBatch
+from simulator.world import World
+from vocabulary import metrics
+from vocabulary.contracts import Reach, Target
+from vocabulary.samples import Array, Sample, Series, labels_of
+
+DAY = 86400.0
+
+
+@dataclass(slots=True)
+class WorldClock:
+    """Moves the world on before it is read, and tells the server what was done to it."""
+
+    part: core.Core
+    world: World
+    clock: ManualClock
+    _told: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._told = self.world.start - 1.0
+
+    def move_to(self, moment: float) -> None:
+        """Let the world's time pass until *moment*."""
+        self.world.advance(moment)
+        self.clock.move_to(moment)
+        changes = self.world.changes(self._told)
+        if changes:
+            self._told = max(change.at for change in changes)
+            self.part.take_changes(changes)
+
+
+def write_past(
+    part: core.Core,
+    world: World,
+    span: float,
+    nightly: Sequence[tuple[float, NightlyBatch]] = (),
+) -> int:
+    """*span* seconds of the simulated past and what they cost, straight into the store."""
+    parts: dict[Series, list[tuple[Array, Array]]] = {}
+    for block in history(world, span=span, nightly=nightly):
+        for series, values in zip(block.series, block.values, strict=True):
+            parts.setdefault(series, []).append((block.times, values))
+    columns = [
+        (series, np.concatenate([t for t, _ in some]), np.concatenate([v for _, v in some]))
+        for series, some in parts.items()
+    ]
+    times = max((column[1] for column in columns), key=len)
+    held = [*_products(world), *_allocations(world, 0.0)]
+    columns += [(one.series, times, np.ones(len(times))) for one in held]
+    kept = part.store.append_columns(columns)
+    return kept + part.store.append_columns(part.meter.history(columns))
+
+
+def agent_over(
+    config: Config,
+    part: core.Core,
+    world: World,
+    *,
+    read: Callable[[Target, Reach, float], Reading],
+    reach: Reach,
+    base: str,
+    deadline_seconds: float,
+) -> Agent:
+    """The real agent, reading the pages of *world* under *base* and every node's GPUs."""
+
+    def deliver(moment: float, samples: Sequence[Sample]) -> None:
+        part.keep([*samples, *_allocations(world, moment)])
+
+    return Agent(
+        targets=lambda: page_targets(world, base),
+        read=read,
+        reach=reach,
+        deliver=deliver,
+        hardware=[
+            Hardware(
+                f"{name} of {dict(node.labels)['node']}",
+                collector,
+                node,
+                SimulatedReach(world, dict(node.labels)["node"]),
+            )
+            for node in node_targets(world)
+            for name, collector in assembly.node_collectors(config).items()
+        ],
+        deadline_seconds=deadline_seconds,
+    )
+
+
+def _allocations(world: World, moment: float) -> list[Sample]:
+    """Which replica holds which GPU, as a kubelet would tell the agent."""
+    return [
+        Sample(
+            Series(
+                metrics.GPU_ALLOCATION.name,
+                labels_of({**dict(one.labels), "gpu": one.gpu, "node": one.node}),
+            ),
+            1.0,
+            moment,
+        )
+        for one in world.gpu_allocations()
+    ]
+
+
+def _products(world: World) -> Iterable[Sample]:
+    """What each GPU is, for the past that NVML never saw."""
+    for one in world.gpu_allocations():
+        labels = labels_of({"gpu": one.gpu, "node": one.node, "product": one.gpu_model})
+        yield Sample(Series(metrics.GPU_INFO.name, labels), 1.0, 0.0)
