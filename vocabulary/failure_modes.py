@@ -41,6 +41,9 @@ ENGINE_STALLED = FailureMode(
     "engine_stalled", "F01", "Engine stalled while its health is green", "errors"
 )
 ENGINE_DEAD = FailureMode("engine_dead", "F02", "Engine dead or in a crash loop", "errors")
+COLLECTIVE_HANG = FailureMode(
+    "collective_hang", "F04", "GPUs spin in a collective that never ends", "errors"
+)
 RETRY_STORM = FailureMode("retry_storm", "F11", "Retry storm", "errors")
 CAPACITY_SHORTAGE = FailureMode("capacity_shortage", "F14", "Capacity shortage", "saturation")
 KV_EXHAUSTION = FailureMode(
@@ -58,6 +61,11 @@ GPU_LOST = FailureMode("gpu_lost", "F41", "GPU lost", "hardware")
 GPU_MEMORY_FAULT = FailureMode(
     "gpu_memory_fault", "F42", "Uncorrectable GPU memory error", "hardware"
 )
+GPU_LINK_FAULT = FailureMode("gpu_link_fault", "F43", "NVLink or NVSwitch fault", "hardware")
+GPU_DRIVER_HANG = FailureMode("gpu_driver_hang", "F44", "GPU driver or firmware hangs", "hardware")
+GPU_THROTTLING = FailureMode(
+    "gpu_throttling", "F45", "GPUs of a node are braked by heat or power", "hardware"
+)
 TARGETS_GONE = FailureMode("targets_gone", "F52", "Targets gone", "telemetry")
 METRIC_RENAMED = FailureMode("metric_renamed", "F53", "Metric or label renamed", "telemetry")
 COST_SPIKE = FailureMode("cost_spike", "Y01", "Spend far above the same hour of the week", "cost")
@@ -66,6 +74,10 @@ TARGET_HUNG = FailureMode(
     "target_hung", "Y03", "Target accepts connections and does not answer", "telemetry"
 )
 LATENCY_BURN = FailureMode("latency_burn", "Y04", "Latency budget burns", "latency")
+GPU_XID = FailureMode("gpu_xid", "Y21", "GPU reports an Xid of its hardware", "hardware")
+GPU_RECOVERY_NEEDED = FailureMode(
+    "gpu_recovery_needed", "Y22", "GPU driver asks for a recovery action", "hardware"
+)
 UNCLASSIFIED = FailureMode("unclassified", "Y99", "Alert of another system", "telemetry")
 
 NIGHTLY_BATCH = FailureMode("nightly_batch", "B03", "Nightly batch", "traffic")

@@ -194,7 +194,33 @@ GPU_UTILIZATION = _gauge(
 )
 GPU_MEMORY_USAGE = _gauge("hw.gpu.memory.usage", "By", "Device memory in use.", suffix="_bytes")
 GPU_MEMORY_LIMIT = _gauge("hw.gpu.memory.limit", "By", "Device memory there is.", suffix="_bytes")
+GPU_MEMORY_RESERVED = _gauge(
+    "tidegauge.gpu.memory_reserved",
+    "By",
+    "Device memory that driver and firmware keep for themselves, not part of what is used.",
+    suffix="_bytes",
+)
+GPU_MEMORY_BUSY = _gauge(
+    "tidegauge.gpu.memory_busy",
+    "1",
+    "Share of the sample period in which device memory was read or written.",
+    suffix="_ratio",
+)
+GPU_BAR1 = _gauge(
+    "tidegauge.gpu.bar1",
+    "By",
+    "Window through which the host and peers reach device memory: `used`, and the `limit`.",
+    "part",
+    suffix="_bytes",
+)
 GPU_POWER = _gauge("hw.power", "W", "Board power draw.", suffix="_watts")
+GPU_POWER_READING = _gauge(
+    "tidegauge.gpu.power_reading",
+    "W",
+    "Board power, told apart: `average` of a second, or the `instant`.",
+    "window",
+    suffix="_watts",
+)
 GPU_POWER_LIMIT = _gauge(
     "tidegauge.gpu.power_limit", "W", "Enforced board power limit.", suffix="_watts"
 )
@@ -202,17 +228,80 @@ GPU_ENERGY = _counter(
     "hw.energy", "J", "Energy since the driver was loaded.", prom="hw_energy_joules"
 )
 GPU_TEMPERATURE = _gauge("hw.temperature", "Cel", "Temperature of the GPU core.", suffix="_celsius")
+GPU_TEMPERATURE_LIMIT = _gauge(
+    "tidegauge.gpu.temperature_limit",
+    "Cel",
+    "Temperature at which the named thing happens: slowdown, shutdown, gpu_max, memory_max.",
+    "threshold",
+    suffix="_celsius",
+)
+GPU_TEMPERATURE_MARGIN = _gauge(
+    "tidegauge.gpu.temperature_margin",
+    "Cel",
+    "Degrees left until the nearest limit brakes the GPU.",
+    suffix="_celsius",
+)
 GPU_ERRORS = _counter("hw.errors", "{error}", "Memory errors by kind.", "error_type")
+GPU_ERRORS_LIFETIME = _counter(
+    "tidegauge.gpu.errors_lifetime",
+    "{error}",
+    "Memory errors by kind over the board's life; a reload of the driver does not reset it.",
+    "error_type",
+)
+GPU_SRAM_ERRORS = _counter(
+    "tidegauge.gpu.sram_errors",
+    "{error}",
+    "Errors in on-chip memory over the board's life, by kind.",
+    "error_type",
+)
+GPU_SRAM_THRESHOLD = _gauge(
+    "tidegauge.gpu.sram_threshold_exceeded",
+    "1",
+    "1 once uncorrectable errors in on-chip memory are more than the maker allows.",
+)
 GPU_SM_CLOCK = _gauge("tidegauge.gpu.sm_clock", "Hz", "Clock of the SMs now.", suffix="_hertz")
 GPU_SM_CLOCK_MAX = _gauge(
     "tidegauge.gpu.sm_clock_max", "Hz", "Highest clock the SMs may reach.", suffix="_hertz"
 )
+GPU_MEMORY_CLOCK = _gauge(
+    "tidegauge.gpu.memory_clock", "Hz", "Clock of device memory now.", suffix="_hertz"
+)
+GPU_MEMORY_CLOCK_MAX = _gauge(
+    "tidegauge.gpu.memory_clock_max", "Hz", "Highest clock of device memory.", suffix="_hertz"
+)
 GPU_THROTTLED = _gauge(
     "tidegauge.gpu.throttled", "1", "1 while the named reason holds the clocks down.", "reason"
 )
-GPU_XID_EVENTS = _counter("tidegauge.gpu.xid_events", "{event}", "Xid events seen, by code.", "xid")
+GPU_XID_EVENTS = _counter(
+    "tidegauge.gpu.xid_events",
+    "{event}",
+    "Xid events seen, by code and by who saw them: one event may have several sources, so take the "
+    "largest, never the sum.",
+    "xid",
+    "source",
+)
+NVSWITCH_SXID_EVENTS = _counter(
+    "tidegauge.nvswitch.sxid_events",
+    "{event}",
+    "SXid events of NVLink switches, by code and severity.",
+    "sxid",
+    "severity",
+    "switch",
+)
 GPU_REMAPPED_ROWS = _gauge(
     "tidegauge.gpu.remapped_rows", "{row}", "Memory rows the driver has remapped.", "error_type"
+)
+GPU_REMAPPER_BANKS = _gauge(
+    "tidegauge.gpu.remapper_banks",
+    "{bank}",
+    "Memory banks by how many spare rows they have left: max, high, partial, low, none.",
+    "spare",
+)
+GPU_RETIRED_PAGES = _gauge(
+    "tidegauge.gpu.retired_pages",
+    "{page}",
+    "Memory pages retired before Ampere, by cause; `pending` is 1 while some wait for a reset.",
+    "cause",
 )
 GPU_TENSOR_ACTIVE = _gauge(
     "tidegauge.gpu.tensor_active", "1", "Share of cycles with a tensor pipe busy.", suffix="_ratio"
@@ -260,6 +349,9 @@ GPU_NVLINK_IO = _counter(
 GPU_NVLINK_ERRORS = _counter(
     "tidegauge.gpu.nvlink_errors", "{error}", "NVLink errors over all links.", "error_type"
 )
+GPU_NVLINKS = _gauge(
+    "tidegauge.gpu.nvlinks", "{link}", "NVLinks of a GPU that are `up` and `down`.", "state"
+)
 GPU_FABRIC_STATE = _gauge(
     "tidegauge.gpu.fabric_state",
     "1",
@@ -305,6 +397,13 @@ GPU_ALLOCATION = _gauge(
 )
 GPU_RECOVERY_ACTION = _gauge(
     "tidegauge.gpu.recovery_action", "1", "1 for what the driver says the GPU needs.", "action"
+)
+
+DECODE_STEP_CEILING = _gauge(
+    "tidegauge.llm.decode_step_ceiling",
+    "{step}/s",
+    "Scheduler steps a second that the memory bandwidth of a replica's GPUs allows at most, when "
+    "each step reads the weights and the KV cache in use once.",
 )
 
 # -- targets, replicas, money, and ourselves ------------------------------------------------------

@@ -286,8 +286,81 @@ GPU_THROTTLED = Signal(
 GPU_XID = Signal(
     "gpu_xid_events",
     "events",
-    "Xid events over ten minutes, by GPU and code.",
-    By("sum", Increase(m.GPU_XID_EVENTS, 600.0), (*GPU, "xid")),
+    "Xid events over ten minutes, by GPU and code; what several sources saw counts once.",
+    By("max", By("sum", Increase(m.GPU_XID_EVENTS, 600.0), (*GPU, "xid", "source")), (*GPU, "xid")),
+)
+NVSWITCH_SXID = Signal(
+    "nvswitch_sxid_events",
+    "events",
+    "SXid events of NVLink switches over ten minutes, by node, code and severity.",
+    By("sum", Increase(m.NVSWITCH_SXID_EVENTS, 600.0), ("node", "sxid", "severity")),
+)
+GPU_RECOVERY = Signal(
+    "gpu_recovery_action",
+    "ratio",
+    "1 for what the driver says a GPU needs, by GPU and action.",
+    By("max", Last(m.GPU_RECOVERY_ACTION), (*GPU, "action")),
+)
+GPU_MEMORY_ERRORS = Signal(
+    "gpu_memory_errors",
+    "errors",
+    "Memory errors over ten minutes, by GPU and kind.",
+    By("max", Increase(m.GPU_ERRORS, 600.0), (*GPU, "error_type")),
+)
+GPU_REMAPPED = Signal(
+    "gpu_remapped_rows",
+    "rows",
+    "Memory rows remapped, and 1 while a remap is pending or has failed, by GPU.",
+    By("max", Last(m.GPU_REMAPPED_ROWS), (*GPU, "error_type")),
+)
+GPU_RETIRED = Signal(
+    "gpu_retired_pages",
+    "pages",
+    "Memory pages retired, and 1 while some wait for a reset, by GPU.",
+    By("max", Last(m.GPU_RETIRED_PAGES), (*GPU, "cause")),
+)
+GPU_SRAM_THRESHOLD = _of_gpu(
+    "gpu_sram_threshold_exceeded",
+    "ratio",
+    "1 once errors in on-chip memory are more than the maker allows, by GPU.",
+    m.GPU_SRAM_THRESHOLD,
+)
+GPU_NVLINK_ERRORS = Signal(
+    "gpu_nvlink_errors",
+    "errors",
+    "NVLink errors over ten minutes, by GPU and kind.",
+    By("max", Increase(m.GPU_NVLINK_ERRORS, 600.0), (*GPU, "error_type")),
+)
+GPU_NVLINKS = Signal(
+    "gpu_nvlinks",
+    "links",
+    "NVLinks that are up and down, by GPU.",
+    By("max", Last(m.GPU_NVLINKS), (*GPU, "state")),
+)
+GPU_FABRIC_FAULT = Signal(
+    "gpu_fabric_fault",
+    "ratio",
+    "1 while the NVLink fabric has a fault, by GPU and fault.",
+    By("max", Last(m.GPU_FABRIC_FAULT), (*GPU, "fault")),
+)
+GPU_POWER_LIMIT = _of_gpu(
+    "gpu_power_limit", "W", "Enforced board power limit, by GPU.", m.GPU_POWER_LIMIT
+)
+GPU_TENSOR_ACTIVE = _of_gpu(
+    "gpu_tensor_active", "ratio", "Share of cycles with a tensor pipe busy.", m.GPU_TENSOR_ACTIVE
+)
+GPU_DRAM_ACTIVE = _of_gpu(
+    "gpu_dram_active", "ratio", "Share of cycles that moved device memory.", m.GPU_DRAM_ACTIVE
+)
+MEMORY_ROOFLINE = Signal(
+    "memory_roofline_share",
+    "ratio",
+    "Scheduler steps a second over the most that memory bandwidth allows, by replica.",
+    Ratio(
+        By("sum", Rate(m.ENGINE_STEPS, 120.0, _ENGINE), ("replica",)),
+        By("max", Last(m.DECODE_STEP_CEILING), ("replica",)),
+        ("replica",),
+    ),
 )
 GPU_INFO = Signal(
     "gpu_info", "", "What each GPU is.", By("max", Last(m.GPU_INFO), (*GPU, "index", "product"))
