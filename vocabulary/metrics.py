@@ -382,6 +382,7 @@ GPU_PROCESS_UTILIZATION = _gauge(
     "SM time of one process since the last reading.",
     "pid",
     "owner",
+    "command",
     suffix="_ratio",
 )
 GPU_PROCESS_MEMORY = _gauge(
@@ -390,10 +391,52 @@ GPU_PROCESS_MEMORY = _gauge(
     "Device memory held by one process.",
     "pid",
     "owner",
+    "command",
     suffix="_bytes",
 )
 GPU_ALLOCATION = _gauge(
     "tidegauge.gpu.allocation", "1", "1 for each replica that has been given this GPU."
+)
+GPU_PROCESSES = _gauge("tidegauge.gpu.processes", "{process}", "Processes that use the GPU.")
+SHARE_LABELS = ("mig", "owner", "basis")
+"""Of every share. The `gpu` is always the whole device, so that shares of one metric sum to it by
+`gpu`; `instance` is the MIG instance a share is of. `owner`: `pod`, `unallocated` (a process on a
+GPU that it was not given), and what is left: `unattributed`, or `idle` for time. `basis`: `whole`
+(the device's one owner), `instance`, `processes` (measured for each), `even`, `estimate`."""
+GPU_SHARE_UTILIZATION = _gauge(
+    "tidegauge.gpu.share.utilization",
+    "1",
+    "Part of the GPU's utilisation that one owner made; summed by gpu it is the GPU's.",
+    *SHARE_LABELS,
+    suffix="_ratio",
+)
+GPU_SHARE_MEMORY = _gauge(
+    "tidegauge.gpu.share.memory",
+    "By",
+    "Part of the device memory in use that one owner holds; summed by gpu it is the GPU's.",
+    *SHARE_LABELS,
+    suffix="_bytes",
+)
+GPU_SHARE_POWER = _gauge(
+    "tidegauge.gpu.share.power",
+    "W",
+    "Part of the board's power that one owner draws; summed by gpu it is the GPU's.",
+    *SHARE_LABELS,
+    suffix="_watts",
+)
+GPU_SHARE_ENERGY = _counter(
+    "tidegauge.gpu.share.energy",
+    "J",
+    "Part of the board's energy that one owner used; its growth summed by gpu is the GPU's.",
+    *SHARE_LABELS,
+    prom="tidegauge_gpu_share_energy_joules",
+)
+GPU_SHARE_TIME = _gauge(
+    "tidegauge.gpu.share.time",
+    "1",
+    "Part of the GPU's time that is one owner's to pay for; summed by gpu it is 1.",
+    *SHARE_LABELS,
+    suffix="_ratio",
 )
 GPU_RECOVERY_ACTION = _gauge(
     "tidegauge.gpu.recovery_action", "1", "1 for what the driver says the GPU needs.", "action"

@@ -371,6 +371,41 @@ GPU_ALLOCATION = Signal(
     "Which replica holds which GPU.",
     By("max", Last(m.GPU_ALLOCATION), (*GPU, "replica", "pool", "model")),
 )
+SHARE = ("node", "gpu", "mig", "owner", "namespace", "pod", "pool", "replica")
+GPU_SHARE_UTILIZATION = Signal(
+    "gpu_share_utilization",
+    "ratio",
+    "Part of a GPU's utilisation that each owner made.",
+    By("sum", Last(m.GPU_SHARE_UTILIZATION), SHARE),
+)
+GPU_SHARE_MEMORY = Signal(
+    "gpu_share_memory",
+    "bytes",
+    "Part of a GPU's memory in use that each owner holds.",
+    By("sum", Last(m.GPU_SHARE_MEMORY), SHARE),
+)
+GPU_SHARE_POWER = Signal(
+    "gpu_share_power",
+    "W",
+    "Part of a board's power that each owner draws.",
+    By("sum", Last(m.GPU_SHARE_POWER), SHARE),
+)
+GPU_SHARE_TIME = Signal(
+    "gpu_share_time",
+    "ratio",
+    "Part of a GPU's time that is each owner's to pay for.",
+    By("sum", Last(m.GPU_SHARE_TIME), SHARE),
+)
+GPU_UNALLOCATED_MEMORY = Signal(
+    "gpu_unallocated_memory",
+    "bytes",
+    "Device memory held by processes that were not given the GPU, by their command and pod.",
+    By(
+        "sum",
+        Last(m.GPU_PROCESS_MEMORY, (("owner", "unallocated"),)),
+        (*GPU, "namespace", "pod", "command"),
+    ),
+)
 
 ALL: tuple[Signal, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Signal)
