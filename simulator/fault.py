@@ -13,12 +13,13 @@ import numpy as np
 
 from simulator.victims import pool_of
 from vocabulary.entities import Entity
-from vocabulary.failure_modes import FailureMode
+from vocabulary.failure_modes import FailureMode, Severity
 
 if TYPE_CHECKING:
     from simulator.world import World
 
 _RANGE = "range"
+_OPTIONS = "options"
 
 
 def sampled(low: float, high: float, default: float) -> Any:
@@ -29,6 +30,11 @@ def sampled(low: float, high: float, default: float) -> Any:
 def log_sampled(low: float, high: float, default: float) -> Any:
     """As `sampled`, drawn evenly on a logarithmic scale."""
     return dataclasses.field(default=default, metadata={_RANGE: (low, high), "log": True})
+
+
+def chosen(*options: str, default: str) -> Any:
+    """A parameter that drills choose from *options*, and that is *default* else."""
+    return dataclasses.field(default=default, metadata={_OPTIONS: options})
 
 
 class Fault(ABC):
@@ -42,6 +48,14 @@ class Fault(ABC):
     """True for look-alikes: nobody must be paged."""
     detect_within: ClassVar[float] = 0.0
     """Seconds after onset in which it should be found; nothing to find when benign."""
+    severity: ClassVar[Severity] = Severity.WARNING
+    """How loud an honest incident of it may be at most: critical pages, warning is a ticket."""
+    first_cards: ClassVar[tuple[str, ...]] = ()
+    """Action cards that a seasoned on-call engineer would take first; any of them is right."""
+    history_days: ClassVar[float] = 1.0
+    """Days of calm past that telling it from normal needs."""
+    unsimulated: ClassVar[str] = ""
+    """Why its effect cannot be simulated honestly; it is then left out of every score."""
     duration: float
 
     @property
@@ -61,6 +75,8 @@ class Fault(ABC):
                 else:
                     value = float(rng.uniform(low, high))
                 values[one.name] = round(value) if one.type in (int, "int") else value
+            elif _OPTIONS in one.metadata and one.name not in values:
+                values[one.name] = str(rng.choice(one.metadata[_OPTIONS]))
         return cls(**values)
 
     def aim(self, world: "World") -> Self:  # noqa: ARG002
@@ -93,6 +109,13 @@ class Fault(ABC):
             "pool": str(pool_of(pool)) if pool else "",
             "detect_within": self.detect_within,
             "duration": self.duration,
+            "severity": self.severity.value,
+            "first_cards": list(self.first_cards),
+            "parameters": {
+                one.name: getattr(self, one.name)
+                for one in dataclasses.fields(self)  # type: ignore[arg-type]
+                if _RANGE in one.metadata or _OPTIONS in one.metadata
+            },
         }
 
 

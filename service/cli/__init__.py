@@ -15,6 +15,7 @@ from service.cli import (
     bench,
     console,
     detect,
+    drill,
     incidents,
     inspect,
     node,
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (up, node, console, detect, bench, inspect):
+for module in (up, node, console, detect, drill, bench, inspect):
     module.register(app)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(usage.app, name="usage")

@@ -10,7 +10,7 @@ from simulator.fault import Fault, sampled
 from simulator.pods import Stage
 from simulator.victims import chosen_pod
 from vocabulary.entities import Entity
-from vocabulary.failure_modes import ENGINE_DEAD, FailureMode
+from vocabulary.failure_modes import ENGINE_DEAD, FailureMode, Severity
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -22,6 +22,8 @@ class EngineDead(Fault):
 
     failure_mode: ClassVar[FailureMode] = ENGINE_DEAD
     detect_within: ClassVar[float] = 180.0
+    severity: ClassVar[Severity] = Severity.CRITICAL
+    first_cards: ClassVar[tuple[str, ...]] = ("R02", "R03")
     pool: str = "code-8b"
     ordinal: int = 0
     """Which of the pool's ready replicas, oldest first."""

@@ -9,7 +9,7 @@ from fleet.identity import replica
 from simulator.fault import Fault, sampled
 from simulator.victims import chosen_pod
 from vocabulary.entities import Entity
-from vocabulary.failure_modes import ENGINE_STALLED, FailureMode
+from vocabulary.failure_modes import ENGINE_STALLED, FailureMode, Severity
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -22,6 +22,8 @@ class EngineStalled(Fault):
     failure_mode: ClassVar[FailureMode] = ENGINE_STALLED
     detect_within: ClassVar[float] = 360.0
     """Three to six minutes: two flat minutes must pass before a stall is told from a long step."""
+    severity: ClassVar[Severity] = Severity.CRITICAL
+    first_cards: ClassVar[tuple[str, ...]] = ("R01", "R02")
     pool: str = "chat-70b"
     ordinal: int = 0
     """Which of the pool's ready replicas, oldest first."""

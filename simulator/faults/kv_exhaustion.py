@@ -10,7 +10,7 @@ from simulator.fault import Fault, sampled
 from simulator.steady import demand, steady
 from simulator.victims import pool_of
 from vocabulary.entities import Entity
-from vocabulary.failure_modes import KV_EXHAUSTION, FailureMode
+from vocabulary.failure_modes import KV_EXHAUSTION, FailureMode, Severity
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -22,6 +22,8 @@ class KvExhaustion(Fault):
 
     failure_mode: ClassVar[FailureMode] = KV_EXHAUSTION
     detect_within: ClassVar[float] = 900.0
+    severity: ClassVar[Severity] = Severity.CRITICAL
+    first_cards: ClassVar[tuple[str, ...]] = ("R05", "R04")
     pool: str = "chat-70b"
     prompt_factor: float = sampled(2.0, 3.0, 2.5)
     """By how much prompts grow; two- to fourfold is reported with preemption storms."""

@@ -9,7 +9,7 @@ from fleet.identity import route
 from simulator.fault import Fault, sampled
 from simulator.victims import pool_of
 from vocabulary.entities import Entity
-from vocabulary.failure_modes import RETRY_STORM, FailureMode
+from vocabulary.failure_modes import RETRY_STORM, FailureMode, Severity
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -22,6 +22,8 @@ class RetryStorm(Fault):
     failure_mode: ClassVar[FailureMode] = RETRY_STORM
     detect_within: ClassVar[float] = 600.0
     """Five minutes once attempts exceed twice the operations, and the feedback needs some."""
+    severity: ClassVar[Severity] = Severity.CRITICAL
+    first_cards: ClassVar[tuple[str, ...]] = ("R05",)
     pool: str = "chat-70b"
     retries: int = sampled(2, 8, 4)
     """Tries after the first; layered retry policies multiply to this."""

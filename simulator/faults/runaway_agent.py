@@ -9,7 +9,7 @@ from fleet.identity import tenant
 from simulator.fault import Fault, log_sampled, sampled
 from simulator.traffic import AgentLoop
 from vocabulary.entities import Entity
-from vocabulary.failure_modes import RUNAWAY_AGENT, FailureMode
+from vocabulary.failure_modes import RUNAWAY_AGENT, FailureMode, Severity
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -21,6 +21,9 @@ class RunawayAgent(Fault):
 
     failure_mode: ClassVar[FailureMode] = RUNAWAY_AGENT
     detect_within: ClassVar[float] = 900.0
+    severity: ClassVar[Severity] = Severity.CRITICAL
+    first_cards: ClassVar[tuple[str, ...]] = ("R20", "R07")
+    history_days: ClassVar[float] = 14.0
     tenant: str = "code-assist"
     pool: str = "chat-70b"
     rate: float = log_sampled(0.25, 1.0, 0.6)

@@ -10,7 +10,7 @@ from simulator.fault import Fault, sampled
 from simulator.gpus import SW_THERMAL
 from simulator.victims import chosen_pod
 from vocabulary.entities import Entity
-from vocabulary.failure_modes import STRAGGLER_GPU, FailureMode
+from vocabulary.failure_modes import STRAGGLER_GPU, FailureMode, Severity
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -22,6 +22,8 @@ class StragglerGpu(Fault):
 
     failure_mode: ClassVar[FailureMode] = STRAGGLER_GPU
     detect_within: ClassVar[float] = 900.0
+    severity: ClassVar[Severity] = Severity.CRITICAL
+    first_cards: ClassVar[tuple[str, ...]] = ("R01", "R02")
     pool: str = "chat-70b"
     ordinal: int = 1
     """Which of the pool's ready replicas, oldest first."""

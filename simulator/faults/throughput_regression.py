@@ -8,7 +8,7 @@ import numpy as np
 from simulator.fault import Fault, log_sampled, sampled
 from simulator.victims import pool_of
 from vocabulary.entities import Entity
-from vocabulary.failure_modes import THROUGHPUT_REGRESSION, FailureMode
+from vocabulary.failure_modes import THROUGHPUT_REGRESSION, FailureMode, Severity
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -21,6 +21,8 @@ class ThroughputRegression(Fault):
     failure_mode: ClassVar[FailureMode] = THROUGHPUT_REGRESSION
     detect_within: ClassVar[float] = 2700.0
     """Half an hour after a rollout that itself takes minutes."""
+    severity: ClassVar[Severity] = Severity.CRITICAL
+    first_cards: ClassVar[tuple[str, ...]] = ("R24", "R03")
     pool: str = "code-8b"
     version: str = "0.33.0"
     """The revision that is rolled out."""

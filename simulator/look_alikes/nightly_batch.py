@@ -20,6 +20,7 @@ class NightlyBatch(Fault):
 
     failure_mode: ClassVar[FailureMode] = NIGHTLY_BATCH
     benign: ClassVar[bool] = True
+    history_days: ClassVar[float] = 14.0
     tenant: str = "batch-eval"
     pool: str = "code-8b"
     factor: float = sampled(3.0, 10.0, 7.0)

@@ -1,0 +1,1 @@
+"""The drill: faults and benign look-alikes in the simulator, and a score for the whole chain."""

@@ -1,0 +1,85 @@
+"""Many cases one after another or side by side, each kept as soon as it is played."""
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from service.drill.case import Case
+from service.drill.record import SCHEMA, play
+from vocabulary.errors import ConfigError
+
+Progress = Callable[[Case, Mapping[str, Any]], None]
+
+
+def run(
+    cases: Sequence[Case],
+    *,
+    workers: int = 1,
+    folder: Path | None = None,
+    told: Progress = lambda _case, _record: None,
+) -> list[dict[str, Any]]:
+    """Play every case; records in the order of *cases*.
+
+    With a *folder* each record is kept in a file of its own, and a case whose file is there is
+    read instead of played: a drill that was broken off goes on where it stopped.
+
+    Raises:
+        ConfigError: The folder holds a record of another schema, or cannot be written.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    left = []
+    for case in cases:
+        kept = _kept(case, folder)
+        if kept is None:
+            left.append(case)
+        else:
+            found[case.id] = kept
+            told(case, kept)
+    for case, record in _played(left, workers):
+        _keep(case, record, folder)
+        found[case.id] = record
+        told(case, record)
+    return [found[case.id] for case in cases]
+
+
+def _played(cases: Sequence[Case], workers: int) -> Iterator[tuple[Case, dict[str, Any]]]:
+    if workers <= 1 or len(cases) <= 1:
+        for case in cases:
+            yield case, play(case)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=8) as pool:
+        running = {pool.submit(play, case): case for case in cases}
+        for future in as_completed(running):
+            yield running[future], future.result()
+
+
+def _file(case: Case, folder: Path) -> Path:
+    return folder / f"{case.id}.json"
+
+
+def _kept(case: Case, folder: Path | None) -> dict[str, Any] | None:
+    if folder is None or not _file(case, folder).exists():
+        return None
+    record: dict[str, Any] = json.loads(_file(case, folder).read_text(encoding="utf-8"))
+    if record.get("schema") != SCHEMA:
+        raise ConfigError(
+            f"{_file(case, folder)} is of schema {record.get('schema')}, and {SCHEMA} is wanted; "
+            "name another folder with --results"
+        )
+    return record
+
+
+def _keep(case: Case, record: Mapping[str, Any], folder: Path | None) -> None:
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = _file(case, folder).with_suffix(".part")
+        part.write_text(json.dumps(record), encoding="utf-8")
+        part.replace(_file(case, folder))
+    except OSError as error:
+        raise ConfigError(f"cannot keep results in {folder}: {error.strerror}") from error

@@ -1,0 +1,172 @@
+"""Cases of a drill: what is placed in which world, from which seed, and how long it is watched."""
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import simulator.faults
+import simulator.look_alikes
+from simulator.cluster import ClusterSpec
+from simulator.clusters import CLUSTERS
+from simulator.fault import Fault
+from simulator.look_alikes.nightly_batch import NightlyBatch
+from simulator.schedule import Event
+from vocabulary.discovery import discover
+from vocabulary.errors import NotFound
+
+WEEK = 7 * 86400.0
+EPOCH = 1_763_337_600.0
+"""Monday 2025-11-17, 00:00 UTC: every drill begins in the week after it."""
+CALM_SECONDS = 900.0
+"""Shortest calm before a fault: the chain must be quiet while nothing is wrong."""
+AFTER_SECONDS = 900.0
+"""How long a fault is watched after it should have been found; pages count until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run of the whole chain over one world."""
+
+    name: str
+    """`F01`, `B03`, `F27 during B03`, `calm`."""
+    seed: int
+    start: float
+    """Unix seconds, a multiple of the interval."""
+    events: tuple[Event, ...]
+    seconds: float
+    """How long the world is watched."""
+    days: float = 1.0
+    """Days of simulated history it begins with."""
+    cluster: str = "demo"
+    """Which cluster, by name; or the name of a scenario that brings its own."""
+    spec: ClusterSpec | None = None
+    """The scenario's own cluster, when it brings one."""
+
+    @property
+    def id(self) -> str:
+        """What its result file is called."""
+        return f"{self.name} {self.cluster} seed {self.seed}".replace(" ", "-").lower()
+
+    @property
+    def world(self) -> ClusterSpec:
+        """The cluster it happens in."""
+        return self.spec if self.spec is not None else CLUSTERS[self.cluster]
+
+    def batches(self) -> list[tuple[float, NightlyBatch]]:
+        """Nightly batches with their onset: history shows them at the same hour."""
+        return [
+            (one.after, one.fault) for one in self.events if isinstance(one.fault, NightlyBatch)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Every fault and look-alike that the simulator has, by code."""
+
+    faults: Mapping[str, type[Fault]] = field(default_factory=dict)
+    look_alikes: Mapping[str, type[Fault]] = field(default_factory=dict)
+
+    @classmethod
+    def found(cls) -> "Corpus":
+        """What stands in the simulator's two folders."""
+        return cls(
+            _by_code(discover(simulator.faults, Fault)),  # type: ignore[type-abstract]
+            _by_code(discover(simulator.look_alikes, Fault)),  # type: ignore[type-abstract]
+        )
+
+    def named(self, word: str) -> type[Fault]:
+        """The fault or look-alike of this code (`F01`) or word (`engine_stalled`).
+
+        Raises:
+            NotFound: With the ones that there are.
+        """
+        everything = {**self.faults, **self.look_alikes}
+        for code, kind in everything.items():
+            if word.upper() == code or word.lower() == kind.failure_mode.word:
+                return kind
+        raise NotFound(f"no fault {word!r} in the simulator; known: {', '.join(everything)}")
+
+
+OVERLAPS: tuple[tuple[str, str, float], ...] = (
+    ("F27", "B03", 300.0),
+    ("F11", "F01", 420.0),
+    ("F24", "F30", 300.0),
+    ("F01", "B09", 60.0),
+)
+"""Fault, what else goes on, and how many seconds the fault begins after that."""
+
+
+def cases(
+    wanted: Sequence[type[Fault]],
+    seeds: Sequence[int],
+    cluster: str = "demo",
+) -> Iterator[Case]:
+    """A case for each of *wanted* and each seed; those that cannot be simulated are left out."""
+    for seed in seeds:
+        for kind in wanted:
+            if not kind.unsimulated:
+                yield alone(kind, seed, cluster)
+
+
+def alone(kind: type[Fault], seed: int, cluster: str) -> Case:
+    """One fault, drawn from its ranges, after a calm beginning at a random hour of the week."""
+    rng = _rng(kind.failure_mode.code, seed)
+    fault = kind.draw(rng)
+    onset = _rounded(CALM_SECONDS + float(rng.uniform(0.0, 600.0)))
+    watched = fault.duration + AFTER_SECONDS if fault.benign else kind.detect_within + AFTER_SECONDS
+    return Case(
+        kind.failure_mode.code,
+        seed,
+        EPOCH + _rounded(float(rng.uniform(0.0, WEEK))),
+        (Event(onset, fault),),
+        onset + watched,
+        kind.history_days,
+        cluster,
+    )
+
+
+def overlapping(corpus: Corpus, seeds: Sequence[int], cluster: str = "demo") -> Iterator[Case]:
+    """The pairs of `OVERLAPS`, for every seed; pairs whose parts are missing are left out."""
+    everything = {**corpus.faults, **corpus.look_alikes}
+    for seed in seeds:
+        for fault, other, after in OVERLAPS:
+            if fault in everything and other in everything:
+                yield _pair(everything[fault], everything[other], after, seed, cluster)
+
+
+def _pair(kind: type[Fault], other: type[Fault], after: float, seed: int, cluster: str) -> Case:
+    name = f"{kind.failure_mode.code} during {other.failure_mode.code}"
+    rng = _rng(name, seed)
+    first, second = other.draw(rng), kind.draw(rng)
+    onset = _rounded(CALM_SECONDS + float(rng.uniform(0.0, 600.0)))
+    longest = max(kind.detect_within + after, other.detect_within)
+    return Case(
+        name,
+        seed,
+        EPOCH + _rounded(float(rng.uniform(0.0, WEEK))),
+        (Event(onset, first), Event(onset + after, second)),
+        onset + longest + AFTER_SECONDS,
+        max(kind.history_days, other.history_days),
+        cluster,
+    )
+
+
+def calm(seed: int, hours: float, cluster: str = "demo") -> Case:
+    """Hours in which nothing happens but traffic."""
+    rng = _rng("calm", seed)
+    start = EPOCH + _rounded(float(rng.uniform(0.0, WEEK)))
+    return Case("calm", seed, start, (), hours * 3600.0, 1.0, cluster)
+
+
+def _rng(name: str, seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def _rounded(seconds: float, step: float = 15.0) -> float:
+    return seconds // step * step
+
+
+def _by_code(found: Mapping[str, type[Fault]]) -> dict[str, type[Fault]]:
+    return dict(sorted((kind.failure_mode.code, kind) for kind in found.values()))

@@ -1,0 +1,95 @@
+"""Cases, their seeds, and that a drill goes on where it was broken off."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from service.cli.drill import seed_numbers
+from service.drill.campaign import run
+from service.drill.case import Case, Corpus, alone, calm, cases, overlapping
+from service.drill.record import firing
+from simulator.fault import Fault
+from vocabulary.entities import Entity, EntityKind
+from vocabulary.errors import ConfigError, NotFound
+from vocabulary.failure_modes import ENGINE_STALLED, Severity
+from vocabulary.incidents import Activity, Incident, IncidentState
+
+CORPUS = Corpus.found()
+CASE = Case("calm", 3, 1_763_337_600.0, (), 120.0, days=0.1)
+
+
+def incident(*lines: tuple[str, str], severity: Severity = Severity.CRITICAL) -> Incident:
+    activity = tuple(Activity(0.0, "tidegauge", what, text) for what, text in lines)
+    return Incident(
+        "inc-1", ENGINE_STALLED, "t", "h", severity, IncidentState.OPEN, 0.0, 0.0, 0.0,
+        Entity(EntityKind.REPLICA, "a"), activity=activity,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [*CORPUS.faults.values(), *CORPUS.look_alikes.values()])
+def test_every_fault_knows_what_an_honest_answer_is(kind: type[Fault]) -> None:
+    if kind.benign:
+        assert kind.detect_within == 0.0
+        assert kind.first_cards == ()
+    elif not kind.unsimulated:
+        assert kind.detect_within > 0.0
+        assert kind.first_cards
+        assert kind.severity is not Severity.INFO
+
+
+def test_the_same_seed_draws_the_same_case_and_another_seed_another() -> None:
+    kind = CORPUS.named("F24")
+    assert alone(kind, 5, "demo") == alone(kind, 5, "demo")
+    assert alone(kind, 5, "demo") != alone(kind, 6, "demo")
+
+
+def test_every_case_has_an_id_of_its_own() -> None:
+    wanted = [*CORPUS.faults.values(), *CORPUS.look_alikes.values()]
+    plan = [*cases(wanted, [1, 2]), *overlapping(CORPUS, [1, 2]), calm(1, 1.0), calm(2, 1.0)]
+    assert len({case.id for case in plan}) == len(plan)
+
+
+def test_an_unknown_fault_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(NotFound, match=r"F99.*F01"):
+        CORPUS.named("F99")
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"), [("3", [1, 2, 3]), ("11-13", [11, 12, 13]), ("7,9", [7, 9])]
+)
+def test_seeds_are_a_count_a_range_or_a_list(text: str, numbers: list[int]) -> None:
+    assert seed_numbers(text) == numbers
+
+
+@pytest.mark.parametrize("text", ["", "x", "5-3", "-1"])
+def test_seeds_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="--seeds"):
+        seed_numbers(text)
+
+
+def test_a_case_that_is_kept_is_not_played_again(tmp_path: Path) -> None:
+    first = run([CASE], folder=tmp_path)
+    assert first[0]["incidents"] == []
+    file = tmp_path / f"{CASE.id}.json"
+    file.write_text(json.dumps({**first[0], "seconds": 7.0}), encoding="utf-8")
+    assert run([CASE], folder=tmp_path)[0]["seconds"] == 7.0
+
+
+def test_a_record_of_another_schema_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / f"{CASE.id}.json").write_text('{"schema": 0}', encoding="utf-8")
+    with pytest.raises(ConfigError, match="schema 0"):
+        run([CASE], folder=tmp_path)
+
+
+def test_the_same_case_gives_the_same_record_but_for_its_cost() -> None:
+    first, second = run([CASE])[0], run([CASE])[0]
+    assert {**first, "cost": 0} == {**second, "cost": 0}
+
+
+def test_receivers_are_told_once_for_each_severity_reached() -> None:
+    assert firing(incident(("opened", ""))) == 1
+    assert firing(incident(("opened", ""), ("severity raised", "warning to critical"))) == 2
+    assert firing(incident(("opened", ""), ("severity raised", "info to critical"))) == 1
+    assert firing(incident(("opened", ""), ("resolved", ""), ("reopened", ""))) == 2
+    assert firing(incident(("opened", ""), severity=Severity.INFO)) == 0

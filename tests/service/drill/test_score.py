@@ -1,0 +1,158 @@
+"""The scorer: what belongs to a fault, what is false, and what is counted."""
+
+from typing import Any
+
+import pytest
+
+from service.drill.score import Share, quiet, summary, verdicts
+
+START = 1_763_337_600.0
+ONSET = START + 900.0
+
+
+def truth(**changes: Any) -> dict[str, Any]:
+    return {
+        "code": "F01",
+        "failure_mode": "engine_stalled",
+        "benign": False,
+        "entities": ["replica/a"],
+        "pool": "pool/chat",
+        "detect_within": 360.0,
+        "duration": 600.0,
+        "severity": "critical",
+        "first_cards": ["R01", "R02"],
+        "at": ONSET,
+        "until": ONSET + 600.0,
+        "began": True,
+        "seen": [],
+        **changes,
+    }
+
+
+def incident(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "inc-1",
+        "code": "F01",
+        "severity": "critical",
+        "opened_at": ONSET + 75.0,
+        "since": ONSET,
+        "resolved_at": None,
+        "pool": "pool/chat",
+        "entities": ["replica/a"],
+        "causes": [{"code": "F01", "entity": "replica/a"}],
+        "cards": ["R02"],
+        "title": "Engine stalled",
+        "firing": 1,
+        **changes,
+    }
+
+
+def record(*truths: dict[str, Any], incidents: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "case": "F01",
+        "cluster": "demo",
+        "seed": 1,
+        "start": START,
+        "seconds": 3600.0,
+        "truths": list(truths),
+        "incidents": incidents,
+        "cost": {"cpu_seconds": 1.0, "wall_seconds": 1.0, "peak_mib": 100},
+        **more,
+    }
+
+
+def test_a_fault_named_in_time_at_the_right_place_scores_everything() -> None:
+    one = incident()
+    (verdict,) = verdicts(record(truth(seen=[one]), incidents=[one]))
+    assert (verdict.found, verdict.rank, verdict.entity, verdict.card) == (True, 1, True, True)
+    assert (verdict.delay, verdict.firing, verdict.apart) == (75.0, 1, True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"entities": ["replica/b"], "pool": "pool/code"},
+        {"opened_at": ONSET - 90.0},
+        {"opened_at": ONSET + 600.0 + 1801.0},
+    ],
+    ids=["elsewhere", "before onset", "long after"],
+)
+def test_an_incident_elsewhere_or_at_another_time_finds_nothing_and_is_false(
+    changes: dict[str, Any],
+) -> None:
+    one = incident(**changes)
+    played = record(truth(seen=[one]), incidents=[one])
+    (verdict,) = verdicts(played)
+    assert not verdict.found
+    assert quiet(played).pages == 1
+
+
+def test_an_incident_too_late_for_the_deadline_is_a_miss_and_no_false_page() -> None:
+    played = record(truth(seen=[]), incidents=[incident(opened_at=ONSET + 500.0)])
+    (verdict,) = verdicts(played)
+    assert not verdict.found
+    assert verdict.rank == 0
+    assert quiet(played).pages == 0
+
+
+def test_the_rank_is_the_place_among_the_first_three_causes() -> None:
+    causes = [{"code": code, "entity": "replica/a"} for code in ("F15", "F01", "F14")]
+    one = incident(code="F15", causes=causes)
+    (verdict,) = verdicts(record(truth(seen=[one]), incidents=[one]))
+    assert verdict.rank == 2
+
+
+def test_of_several_incidents_the_one_that_names_it_counts_and_all_are_told() -> None:
+    first = incident(id="inc-0", code="Y02", causes=[], opened_at=ONSET + 30.0, firing=2)
+    second = incident()
+    (verdict,) = verdicts(record(truth(seen=[first, second]), incidents=[first, second]))
+    assert verdict.rank == 1
+    assert verdict.firing == 3
+
+
+def test_two_faults_found_through_one_incident_are_not_told_apart() -> None:
+    one = incident()
+    other = truth(code="F24", seen=[one])
+    both = verdicts(record(truth(seen=[one]), other, incidents=[one]))
+    assert [verdict.apart for verdict in both] == [False, False]
+
+
+def test_benign_events_and_faults_that_never_began_ask_for_nothing() -> None:
+    played = record(truth(benign=True), truth(began=False), incidents=[])
+    assert verdicts(played) == []
+    assert quiet(played).hours == pytest.approx(1.0)
+
+
+def test_calm_hours_are_those_in_which_no_fault_could_be_seen() -> None:
+    played = record(truth(until=ONSET + 300.0), incidents=[])
+    assert quiet(played).hours == pytest.approx((3600.0 - 2100.0) / 3600.0)
+
+
+def test_tickets_and_pages_without_a_reason_are_counted_apart() -> None:
+    false = [incident(severity="warning"), incident(id="inc-2")]
+    calm = quiet(record(incidents=false, case="B03"))
+    assert (calm.pages, calm.tickets) == (1, 1)
+
+
+def test_the_summary_puts_the_worst_fault_first_and_lists_misses() -> None:
+    good = incident()
+    missed = record(truth(code="F24", seen=[]), incidents=[], case="F24", seed=4)
+    score = summary([record(truth(seen=[good]), incidents=[good]), missed])
+    assert [row["code"] for row in score["faults"]] == ["F24", "F01"]
+    assert score["all"]["found"]["hits"] == 1
+    assert [(miss["code"], miss["seed"]) for miss in score["misses"]] == [("F24", 4)]
+    assert score["precision"]["critical"]["value"] == 1.0
+
+
+def test_a_share_knows_how_sure_it_is() -> None:
+    share = Share.counted([True] * 30)
+    assert share.value == 1.0
+    assert share.low == pytest.approx(0.8865, abs=1e-3)  # Wilson, 30 of 30
+    assert Share.counted([]).value is None
+
+
+def test_no_false_page_still_bounds_the_rate() -> None:
+    score = summary([record(incidents=[], case="calm", seconds=100 * 3600.0)])
+    assert score["calm"]["pages"]["per_hour"] == 0.0
+    assert score["calm"]["pages"]["at_most"] == pytest.approx(2.996 / 100.0, abs=1e-4)
