@@ -12,6 +12,8 @@ ROOMS = (
     "metering", "simulator", "incidents", "dashboard", "service",
 )  # fmt: skip
 BANNED_NAMES = re.compile(r"(^|_)(utils?|helpers?|managers?|common|misc)(_|$)")
+WORD_LISTS = {"vocabulary/metrics.py", "vocabulary/signals.py", "vocabulary/failure_modes.py"}
+"""Each is the one place of its words: a list is one idea, however long it grows."""
 SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 
 
@@ -26,7 +28,8 @@ def functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_modules_and_functions_stay_short_enough_to_hold_one_idea(path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) <= 400, "a module over 400 lines holds more than one idea"
+    most = 900 if relative(path) in WORD_LISTS else 400
+    assert len(text.splitlines()) <= most, f"a module over {most} lines holds more than one idea"
     for function in functions(ast.parse(text)):
         length = (function.end_lineno or function.lineno) - function.lineno + 1
         assert length <= 70, f"{function.name} has {length} lines"
