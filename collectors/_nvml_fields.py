@@ -81,6 +81,12 @@ def _recovery_action(nvml: Any, handle: Any) -> Iterator[Fact]:
         yield m.GPU_RECOVERY_ACTION, {"action": action}, 1.0
 
 
+def _nvlink_io(nvml: Any, handle: Any) -> Iterator[Fact]:
+    """Bytes over all links: the data of NVLink up to 4, else the counters of NVLink 5."""
+    facts = list(_NVLINK_DATA(nvml, handle))
+    yield from facts or _NVLINK_5_BYTES(nvml, handle)
+
+
 _NANOSECONDS = 1e-9
 _KIBIBYTES = 1024.0
 
@@ -129,11 +135,31 @@ _NVLINK_5 = {
 }
 """NVLink 5 (Blackwell); `symbol` counts what error correction has mended, and is seldom 0."""
 
+_NVLINK_DATA = _Fields(
+    m.GPU_NVLINK_IO,
+    "direction",
+    {"transmit": "NVLINK_THROUGHPUT_DATA_TX", "receive": "NVLINK_THROUGHPUT_DATA_RX"},
+    _KIBIBYTES,
+    _ALL_LINKS,
+)
+_NVLINK_5_BYTES = _Fields(
+    m.GPU_NVLINK_IO,
+    "direction",
+    {"transmit": "NVLINK_COUNT_XMIT_BYTES", "receive": "NVLINK_COUNT_RCV_BYTES"},
+    scope=_ALL_LINKS,
+)
+
 FIELD_SIGNALS = (
     Signal((m.GPU_RECOVERY_ACTION,), _recovery_action),
     _Fields(m.GPU_THROTTLED_TIME, "reason", _POLICIES, _NANOSECONDS).signal,
     _Fields(m.GPU_THROTTLED_TIME, "reason", _SLOWDOWNS, _NANOSECONDS).signal,
     _Fields(m.GPU_MEMORY_TEMPERATURE, "", {"": "MEMORY_TEMP"}).signal,
+    _Fields(
+        m.GPU_POWER_READING,
+        "window",
+        {"average": "POWER_AVERAGE", "instant": "POWER_INSTANT"},
+        1e-3,
+    ).signal,
     _Fields(m.GPU_PCIE_ERRORS, "error_type", _PCIE).signal,
     _Fields(
         m.GPU_IO,
@@ -142,11 +168,5 @@ FIELD_SIGNALS = (
     ).signal,
     _Fields(m.GPU_NVLINK_ERRORS, "error_type", _NVLINK).signal,
     _Fields(m.GPU_NVLINK_ERRORS, "error_type", _NVLINK_5, scope=_ALL_LINKS).signal,
-    _Fields(
-        m.GPU_NVLINK_IO,
-        "direction",
-        {"transmit": "NVLINK_THROUGHPUT_DATA_TX", "receive": "NVLINK_THROUGHPUT_DATA_RX"},
-        _KIBIBYTES,
-        _ALL_LINKS,
-    ).signal,
+    Signal((m.GPU_NVLINK_IO,), _nvlink_io),
 )

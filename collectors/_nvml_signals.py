@@ -1,11 +1,13 @@
 """What NVML says about one device, signal by signal, each of which may be missing alone."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from collectors._nvml_calls import Fact, Signal, first_of
-from collectors._nvml_fabric import FABRIC
+from collectors._nvml_calls import Fact, Signal, ask, first_of
+from collectors._nvml_fabric import FABRIC, LINKS
 from collectors._nvml_fields import FIELD_SIGNALS
+from collectors._nvml_memory_health import MEMORY_HEALTH
 from collectors._nvml_mig import MIG_MODE
 from vocabulary import metrics as m
 
@@ -21,6 +23,14 @@ THROTTLE_REASONS = {
 }
 """Bits of nvmlClocksEventReasons (nvml.h). `idle`, `app_clocks` and mostly `sw_power_cap` are how a
 healthy GPU works: whoever looks for harm leaves them out by name."""
+
+_TEMPERATURE_LIMITS = {
+    "shutdown": "SHUTDOWN",
+    "slowdown": "SLOWDOWN",
+    "gpu_max": "GPU_MAX",
+    "memory_max": "MEM_MAX",
+}
+"""Our word → nvmlTemperatureThresholds_t (nvml.h)."""
 
 _XIDS_AT_ONCE = 1000
 
@@ -38,7 +48,9 @@ def xid_events(nvml: Any, events: Any) -> Iterator[int]:
 
 
 def _utilization(nvml: Any, handle: Any) -> Iterator[Fact]:
-    yield m.GPU_UTILIZATION, {}, nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+    rates = nvml.nvmlDeviceGetUtilizationRates(handle)
+    yield m.GPU_UTILIZATION, {}, rates.gpu / 100
+    yield m.GPU_MEMORY_BUSY, {}, rates.memory / 100
 
 
 def _memory(nvml: Any, handle: Any) -> Iterator[Fact]:
@@ -50,6 +62,14 @@ def _memory(nvml: Any, handle: Any) -> Iterator[Fact]:
     )
     yield m.GPU_MEMORY_USAGE, {}, float(memory.used)
     yield m.GPU_MEMORY_LIMIT, {}, float(memory.total)
+    if hasattr(memory, "reserved"):
+        yield m.GPU_MEMORY_RESERVED, {}, float(memory.reserved)
+
+
+def _bar1(nvml: Any, handle: Any) -> Iterator[Fact]:
+    window = nvml.nvmlDeviceGetBAR1MemoryInfo(handle)
+    yield m.GPU_BAR1, {"part": "used"}, float(window.bar1Used)
+    yield m.GPU_BAR1, {"part": "limit"}, float(window.bar1Total)
 
 
 def _power(nvml: Any, handle: Any) -> Iterator[Fact]:
@@ -73,6 +93,15 @@ def _clock_max(nvml: Any, handle: Any) -> Iterator[Fact]:
     yield m.GPU_SM_CLOCK_MAX, {}, nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_SM) * 1e6
 
 
+def _memory_clock(nvml: Any, handle: Any) -> Iterator[Fact]:
+    yield m.GPU_MEMORY_CLOCK, {}, nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM) * 1e6
+
+
+def _memory_clock_max(nvml: Any, handle: Any) -> Iterator[Fact]:
+    megahertz = nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_MEM)
+    yield m.GPU_MEMORY_CLOCK_MAX, {}, megahertz * 1e6
+
+
 def _temperature(nvml: Any, handle: Any) -> Iterator[Fact]:
     value = first_of(
         nvml,
@@ -80,6 +109,22 @@ def _temperature(nvml: Any, handle: Any) -> Iterator[Fact]:
         lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
     )
     yield m.GPU_TEMPERATURE, {}, float(value)
+
+
+def _temperature_limits(nvml: Any, handle: Any) -> Iterator[Fact]:
+    """Each threshold may be refused alone: older boards have no limit for memory."""
+    for threshold, name in _TEMPERATURE_LIMITS.items():
+        number = getattr(nvml, f"NVML_TEMPERATURE_THRESHOLD_{name}")
+        for degrees in ask(nvml, partial(_temperature_limit, nvml, handle, number)):
+            yield m.GPU_TEMPERATURE_LIMIT, {"threshold": threshold}, degrees
+
+
+def _temperature_limit(nvml: Any, handle: Any, number: int) -> Iterator[float]:
+    yield float(nvml.nvmlDeviceGetTemperatureThreshold(handle, number))
+
+
+def _temperature_margin(nvml: Any, handle: Any) -> Iterator[Fact]:
+    yield m.GPU_TEMPERATURE_MARGIN, {}, float(nvml.nvmlDeviceGetMarginTemperature(handle))
 
 
 def _throttled(nvml: Any, handle: Any) -> Iterator[Fact]:
@@ -90,23 +135,6 @@ def _throttled(nvml: Any, handle: Any) -> Iterator[Fact]:
     )
     for reason, bit in THROTTLE_REASONS.items():
         yield m.GPU_THROTTLED, {"reason": reason}, float(bool(bits & bit))
-
-
-def _memory_errors(nvml: Any, handle: Any) -> Iterator[Fact]:
-    """Since the driver was loaded; only on boards with ECC."""
-    for name, kind in (
-        ("corrected", nvml.NVML_MEMORY_ERROR_TYPE_CORRECTED),
-        ("uncorrected", nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED),
-    ):
-        count = nvml.nvmlDeviceGetTotalEccErrors(handle, kind, nvml.NVML_VOLATILE_ECC)
-        yield m.GPU_ERRORS, {"error_type": name}, float(count)
-
-
-def _remapped_rows(nvml: Any, handle: Any) -> Iterator[Fact]:
-    """Ampere and later; `pending` waits for a reset, `failure` for a new board."""
-    names = ("corrected", "uncorrected", "pending", "failure")
-    for name, value in zip(names, nvml.nvmlDeviceGetRemappedRows(handle), strict=True):
-        yield m.GPU_REMAPPED_ROWS, {"error_type": name}, float(value)
 
 
 def _codecs(nvml: Any, handle: Any) -> Iterator[Fact]:
@@ -122,22 +150,28 @@ def _pcie_replays(nvml: Any, handle: Any) -> Iterator[Fact]:
     yield m.GPU_PCIE_ERRORS, {"error_type": "replay"}, float(replays)
 
 
-MEMORY = Signal((m.GPU_MEMORY_USAGE, m.GPU_MEMORY_LIMIT), _memory)
+MEMORY = Signal((m.GPU_MEMORY_USAGE, m.GPU_MEMORY_LIMIT, m.GPU_MEMORY_RESERVED), _memory)
+BAR1 = Signal((m.GPU_BAR1,), _bar1)
 SIGNALS = (
-    Signal((m.GPU_UTILIZATION,), _utilization),
+    Signal((m.GPU_UTILIZATION, m.GPU_MEMORY_BUSY), _utilization),
     MEMORY,
+    BAR1,
     Signal((m.GPU_POWER,), _power),
     Signal((m.GPU_POWER_LIMIT,), _power_limit),
     Signal((m.GPU_ENERGY,), _energy),
     Signal((m.GPU_SM_CLOCK,), _clock),
     Signal((m.GPU_SM_CLOCK_MAX,), _clock_max),
+    Signal((m.GPU_MEMORY_CLOCK,), _memory_clock),
+    Signal((m.GPU_MEMORY_CLOCK_MAX,), _memory_clock_max),
     Signal((m.GPU_TEMPERATURE,), _temperature),
+    Signal((m.GPU_TEMPERATURE_LIMIT,), _temperature_limits),
+    Signal((m.GPU_TEMPERATURE_MARGIN,), _temperature_margin),
     Signal((m.GPU_THROTTLED,), _throttled),
-    Signal((m.GPU_ERRORS,), _memory_errors),
-    Signal((m.GPU_REMAPPED_ROWS,), _remapped_rows),
+    *MEMORY_HEALTH,
     Signal((m.GPU_CODEC_UTILIZATION,), _codecs),
     Signal((m.GPU_PCIE_ERRORS,), _pcie_replays),
     *FIELD_SIGNALS,
+    LINKS,
     FABRIC,
     MIG_MODE,
 )

@@ -16,7 +16,7 @@ from collectors._nvml_calls import Fact, Signal, ask, read_signal
 from collectors._nvml_gpm import GPM_METRICS, Gpm
 from collectors._nvml_mig import Instance, instances
 from collectors._nvml_processes import PROCESS_MEMORY, ProcessUse
-from collectors._nvml_signals import MEMORY, SIGNALS, xid_events
+from collectors._nvml_signals import BAR1, MEMORY, SIGNALS, xid_events
 from vocabulary import metrics as m
 from vocabulary.contracts import Collector, Reach, Scope, Target
 from vocabulary.errors import (
@@ -125,7 +125,7 @@ def _read(nvml: Any, device: _Device, now: float) -> _Answer:
     answer = {device.uuid: _facts(nvml, handle, signals)}
     answer[device.uuid] += _gpm(nvml, device, handle, None, now)
     for uuid, part in parts.items():
-        facts = _facts(nvml, part.handle, [MEMORY, PROCESS_MEMORY])
+        facts = _facts(nvml, part.handle, [MEMORY, BAR1, PROCESS_MEMORY])
         answer[uuid] = [part.about(device.uuid), *facts, *_gpm(nvml, device, handle, part, now)]
     return answer
 
@@ -191,7 +191,7 @@ def _samples(
                 yield sample(metric, own, value, uuid)
     if device.uuid:
         for xid, times in sorted(device.xids.items()):
-            yield sample(m.GPU_XID_EVENTS, {"xid": str(xid)}, float(times))
+            yield sample(m.GPU_XID_EVENTS, {"xid": str(xid), "source": "nvml"}, float(times))
 
 
 def _named(nvml: Any, error: Exception) -> SourceError:

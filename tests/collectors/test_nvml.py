@@ -36,6 +36,8 @@ BUSY = {
     "gpu0_encoder": 12, "gpu0_decoder": 34, "gpu0_replays": 5, "gpu0_sm_time": 1,
     "gpu0_field_74": 2.5e9, "gpu0_field_270": 3e9, "gpu0_field_82": 91, "gpu0_field_180": 1,
     "gpu0_field_197": 4e6, "gpu0_field_38": 6, "gpu0_field_208_all": 7, "gpu0_field_138_all": 8,
+    "gpu0_mem_busy": 40, "gpu0_mem_clock": 2500, "gpu0_sram_parity": 1, "gpu0_links_up": 17,
+    "gpu0_links_down": 1, "gpu0_retired_double": 2, "gpu0_field_185": 500_000, "gpu0_margin": 5,
     "gpu0_fabric": 3, "gpu0_fabric_health": 0x1A9, "gpu0_gpm": 1,
     "gpu0_gpm_2": 60, "gpu0_gpm_3": 30, "gpu0_gpm_5": 20, "gpu0_gpm_10": 50,
 }  # fmt: skip
@@ -48,6 +50,23 @@ def test_every_signal_comes_in_our_words_and_units(driver: Path, state: Path) ->
         (m.GPU_UTILIZATION, {}, 0.93),
         (m.GPU_MEMORY_USAGE, {}, 60e9),
         (m.GPU_MEMORY_LIMIT, {}, 80e9),
+        (m.GPU_MEMORY_RESERVED, {}, 0.5e9),
+        (m.GPU_MEMORY_BUSY, {}, 0.4),
+        (m.GPU_BAR1, {"part": "used"}, 5e6),
+        (m.GPU_BAR1, {"part": "limit"}, 131072 * 2**20),
+        (m.GPU_POWER_READING, {"window": "average"}, 500.0),
+        (m.GPU_MEMORY_CLOCK, {}, 2.5e9),
+        (m.GPU_MEMORY_CLOCK_MAX, {}, 2.619e9),
+        (m.GPU_TEMPERATURE_LIMIT, {"threshold": "slowdown"}, 91.0),
+        (m.GPU_TEMPERATURE_MARGIN, {}, 5.0),
+        (m.GPU_ERRORS_LIFETIME, {"error_type": "uncorrected"}, 101.0),
+        (m.GPU_SRAM_ERRORS, {"error_type": "uncorrected_parity"}, 1.0),
+        (m.GPU_SRAM_THRESHOLD, {}, 0.0),
+        (m.GPU_REMAPPER_BANKS, {"spare": "max"}, 640.0),
+        (m.GPU_RETIRED_PAGES, {"cause": "double_bit"}, 2.0),
+        (m.GPU_RETIRED_PAGES, {"cause": "pending"}, 0.0),
+        (m.GPU_NVLINKS, {"state": "up"}, 17.0),
+        (m.GPU_NVLINKS, {"state": "down"}, 1.0),
         (m.GPU_POWER, {}, 512.3),
         (m.GPU_POWER_LIMIT, {}, 700.0),
         (m.GPU_ENERGY, {}, 7000.5),
@@ -67,6 +86,8 @@ def test_every_signal_comes_in_our_words_and_units(driver: Path, state: Path) ->
         assert values(samples, metric, **own) == [pytest.approx(value)], metric
     assert values(samples, m.GPU_PROCESS_MEMORY, pid="4001") == [], "the driver would not tell"
     assert values(samples, m.GPU_RECOVERY_ACTION, gpu=1) == [], "absent is not zero"
+    assert values(samples, m.GPU_NVLINKS, gpu=1) == [], "no link is neither up nor down"
+    assert values(samples, m.GPU_TEMPERATURE_LIMIT, threshold="memory_max") == [], "refused alone"
     for _, labels, _ in samples:
         assert (labels["cluster"], labels["node"]) == ("c", "n1")
 
@@ -113,6 +134,17 @@ def test_each_throttle_reason_is_named_so_that_harmless_ones_can_be_left_out(
         ("field_82", m.GPU_MEMORY_TEMPERATURE),
         ("field_197", m.GPU_IO),
         ("field_138", m.GPU_NVLINK_IO),
+        ("field_185", m.GPU_POWER_READING),
+        ("bar1", m.GPU_BAR1),
+        ("mem_clock", m.GPU_MEMORY_CLOCK),
+        ("mem_clock_max", m.GPU_MEMORY_CLOCK_MAX),
+        ("thresholds", m.GPU_TEMPERATURE_LIMIT),
+        ("margin", m.GPU_TEMPERATURE_MARGIN),
+        ("ecc_lifetime", m.GPU_ERRORS_LIFETIME),
+        ("sram", m.GPU_SRAM_ERRORS),
+        ("histogram", m.GPU_REMAPPER_BANKS),
+        ("retired", m.GPU_RETIRED_PAGES),
+        ("links", m.GPU_NVLINKS),
     ],
 )
 def test_a_signal_the_device_lacks_is_missing_alone(
@@ -134,11 +166,13 @@ def test_a_signal_the_device_lacks_is_missing_alone(
 
 GPM = {m.GPU_SM_ACTIVE, m.GPU_SM_OCCUPANCY, m.GPU_TENSOR_ACTIVE, m.GPU_DRAM_ACTIVE}
 GO_TOGETHER = {
-    "memory": {m.GPU_MEMORY_USAGE, m.GPU_MEMORY_LIMIT},
+    "memory": {m.GPU_MEMORY_USAGE, m.GPU_MEMORY_LIMIT, m.GPU_MEMORY_RESERVED},
+    "util": {m.GPU_UTILIZATION, m.GPU_MEMORY_BUSY},
+    "sram": {m.GPU_SRAM_ERRORS, m.GPU_SRAM_THRESHOLD},
     "fabric": {m.GPU_FABRIC_STATE, m.GPU_FABRIC_FAULT},
     "fields": {
         m.GPU_RECOVERY_ACTION, m.GPU_THROTTLED_TIME, m.GPU_MEMORY_TEMPERATURE, m.GPU_IO,
-        m.GPU_NVLINK_IO, m.GPU_NVLINK_ERRORS,
+        m.GPU_NVLINK_IO, m.GPU_NVLINK_ERRORS, m.GPU_POWER_READING,
     },
     "gpm": GPM, "gpm_sample": GPM, "gpm_metrics": GPM,
 }  # fmt: skip

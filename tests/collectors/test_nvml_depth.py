@@ -93,6 +93,23 @@ def test_links_tell_errors_by_kind_and_bytes_by_direction(driver: Path, state: P
     assert values(samples, m.GPU_IO, direction="transmit") == [1000.0]
 
 
+def test_bytes_of_nvlink_5_are_counted_elsewhere_and_never_twice(driver: Path, state: Path) -> None:
+    newer = {"gpu0_field_202_all": 7000, "gpu0_field_204_all": 9000}
+    state.write_text(state_text(count=1, **newer))
+    samples = run(READ + ONE, driver, state)
+    assert values(samples, m.GPU_NVLINK_IO, direction="transmit") == [7000.0]
+    assert values(samples, m.GPU_NVLINK_IO, direction="receive") == [9000.0]
+    state.write_text(state_text(count=1, gpu0_field_138_all=4, **newer))
+    assert values(run(READ + ONE, driver, state), m.GPU_NVLINK_IO) == [4096.0]
+
+
+def test_power_is_told_apart_by_its_window(driver: Path, state: Path) -> None:
+    state.write_text(state_text(count=1, gpu0_field_185=500_000, gpu0_field_186=650_000))
+    samples = run(READ + ONE, driver, state)
+    assert values(samples, m.GPU_POWER_READING, window="average") == [500.0]
+    assert values(samples, m.GPU_POWER_READING, window="instant") == [650.0]
+
+
 # -- fabric ---------------------------------------------------------------------------------------
 
 

@@ -136,7 +136,7 @@ int nvmlDeviceGetUtilizationRates(Device device, unsigned *rates) {
     DEMAND_WHOLE(device, "util");
     if (is_cut(device)) return NOT_SUPPORTED;
     rates[0] = (unsigned)state(device->index, "util", 0);
-    rates[1] = 0;
+    rates[1] = (unsigned)state(device->index, "mem_busy", 0);
     return OK;
 }
 
@@ -167,16 +167,16 @@ int nvmlDeviceGetTotalEnergyConsumption(Device device, u64 *millijoules) {
 }
 
 int nvmlDeviceGetClockInfo(Device device, int kind, unsigned *megahertz) {
-    DEMAND_WHOLE(device, "clock");
-    if (kind != 1) return INVALID; /* NVML_CLOCK_SM */
-    *megahertz = (unsigned)state(device->index, "clock", 1980);
+    DEMAND_WHOLE(device, kind == 2 ? "mem_clock" : "clock"); /* NVML_CLOCK_MEM, NVML_CLOCK_SM */
+    if (kind != 1 && kind != 2) return INVALID;
+    *megahertz = (unsigned)state(device->index, kind == 2 ? "mem_clock" : "clock", 1980);
     return OK;
 }
 
 int nvmlDeviceGetMaxClockInfo(Device device, int kind, unsigned *megahertz) {
-    DEMAND_WHOLE(device, "clock_max");
-    if (kind != 1) return INVALID;
-    *megahertz = 1980;
+    DEMAND_WHOLE(device, kind == 2 ? "mem_clock_max" : "clock_max");
+    if (kind != 1 && kind != 2) return INVALID;
+    *megahertz = kind == 2 ? 2619 : 1980;
     return OK;
 }
 
@@ -198,9 +198,97 @@ int nvmlDeviceGetCurrentClocksThrottleReasons(Device device, u64 *bits) {
 }
 
 int nvmlDeviceGetTotalEccErrors(Device device, int kind, int counter, u64 *count) {
-    DEMAND_WHOLE(device, "ecc");
-    if (counter != 0) return INVALID; /* volatile */
+    DEMAND_WHOLE(device, counter ? "ecc_lifetime" : "ecc");
+    if (counter > 1) return INVALID; /* volatile, aggregate */
     *count = (u64)state(device->index, kind ? "ecc_uncorrected" : "ecc_corrected", 0);
+    if (counter) *count += 100;
+    return OK;
+}
+
+struct sram {
+    unsigned version;
+    u64 parity, sec_ded, corrected, volatile_parity, volatile_sec_ded, volatile_corrected;
+    u64 l2, sm, pcie, mcu, other;
+    unsigned exceeded;
+};
+
+int nvmlDeviceGetSramEccErrorStatus(Device device, struct sram *status) {
+    DEMAND_WHOLE(device, "sram");
+    if ((status->version & 0xFFFFFF) != sizeof *status) return INVALID;
+    status->parity = (u64)state(device->index, "sram_parity", 0);
+    status->sec_ded = 2;
+    status->corrected = 3;
+    status->exceeded = (unsigned)state(device->index, "sram_exceeded", 0);
+    return OK;
+}
+
+int nvmlDeviceGetRowRemapperHistogram(Device device, unsigned *banks) {
+    DEMAND_WHOLE(device, "histogram");
+    banks[0] = 640; /* max, high, partial, low, none */
+    banks[1] = banks[2] = banks[3] = 0;
+    banks[4] = (unsigned)state(device->index, "banks_none", 0);
+    return OK;
+}
+
+int nvmlDeviceGetRetiredPages(Device device, int cause, unsigned *count, u64 *pages) {
+    DEMAND_WHOLE(device, "retired");
+    unsigned room = *count;
+    *count = (unsigned)state(device->index, cause ? "retired_double" : "retired_single", 0);
+    if (*count == 0) return OK;
+    if (!pages || room < *count) return SIZE;
+    for (unsigned i = 0; i < *count; i++) pages[i] = i;
+    return OK;
+}
+
+int nvmlDeviceGetRetiredPagesPendingStatus(Device device, int *pending) {
+    DEMAND_WHOLE(device, "retired");
+    *pending = (int)state(device->index, "retired_pending", 0);
+    return OK;
+}
+
+int nvmlDeviceGetBAR1MemoryInfo(Device device, u64 *bar1) {
+    DEMAND(device, "bar1");
+    bar1[0] = 131072ULL << 20; /* total, free, used */
+    bar1[2] = (u64)state(device->index, "bar1_used", 5e6);
+    bar1[1] = bar1[0] - bar1[2];
+    return OK;
+}
+
+int nvmlDeviceGetTemperatureThreshold(Device device, int threshold, unsigned *degrees) {
+    DEMAND_WHOLE(device, "thresholds");
+    if (threshold == 2) return NOT_SUPPORTED; /* memory: refused alone */
+    *degrees = 92u - (unsigned)threshold;
+    return OK;
+}
+
+struct margin { unsigned version; int degrees; };
+
+int nvmlDeviceGetMarginTemperature(Device device, struct margin *margin) {
+    DEMAND_WHOLE(device, "margin");
+    margin->degrees = (int)state(device->index, "margin", 30);
+    return OK;
+}
+
+int nvmlDeviceGetNvLinkState(Device device, unsigned link, unsigned *active) {
+    DEMAND_WHOLE(device, "links");
+    unsigned up = (unsigned)state(device->index, "links_up", 0);
+    unsigned down = (unsigned)state(device->index, "links_down", 0);
+    if (link >= up + down) return INVALID;
+    *active = link < up;
+    return OK;
+}
+
+struct pci {
+    char legacy[16];
+    unsigned domain, bus, device, id, subsystem;
+    char bus_id[32];
+};
+
+int nvmlDeviceGetPciInfo_v3(Device device, struct pci *pci) {
+    DEMAND_WHOLE(device, "pci");
+    memset(pci, 0, sizeof *pci);
+    pci->bus = 0x3b + (unsigned)device->index;
+    snprintf(pci->bus_id, sizeof pci->bus_id, "00000000:%02X:00.0", pci->bus);
     return OK;
 }
 
