@@ -402,7 +402,7 @@ SHARE_LABELS = ("mig", "owner", "basis")
 """Of every share. The `gpu` is always the whole device, so that shares of one metric sum to it by
 `gpu`; `mig` is the uuid of the MIG instance a share is of. `owner`: `pod`, `unallocated` (a process on a
 GPU that it was not given), and what is left: `unattributed`, or `idle` for time. `basis`: `whole`
-(the device's one owner), `instance`, `processes` (measured for each), `even`, `estimate`."""
+(the device's one owner), `instance`, `processes` (measured), `even`, `estimate`, `rest`."""
 GPU_SHARE_UTILIZATION = _gauge(
     "tidegauge.gpu.share.utilization",
     "1",
