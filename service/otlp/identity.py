@@ -27,7 +27,10 @@ class Tenants:
     """Key of the HMAC; the same key gives the same pseudonyms everywhere. Empty keeps names."""
 
     def resolve(
-        self, resource: Mapping[str, Plain], own: Mapping[str, Plain], believed: bool
+        self,
+        resource: Mapping[str, Plain | None],
+        own: Mapping[str, Plain | None],
+        believed: bool,
     ) -> str:
         """The tenant of something with these attributes; `unknown` when nobody says."""
         places = [(own, otel.TENANT_IN_SPAN)] if believed else []

@@ -22,6 +22,7 @@ from service.otlp.limits import Limits
 from service.otlp.logs import changes_in
 from service.otlp.metrics import Metrics
 from service.otlp.outcome import Outcome
+from service.otlp.span_attributes import SpanAttributes
 from service.otlp.spans import Spans
 from service.otlp.wire import Buffer, decode, decode_json
 from vocabulary import metrics
@@ -81,7 +82,8 @@ class Sinks:
     changes: Callable[[Sequence[Change]], int]
 
 
-_Reader = Callable[[Any, bool, float], tuple[Sequence[Any], Outcome]]
+_Reader = Callable[[Buffer, bool, float], tuple[Sequence[Any], Outcome]]
+"""Records in a protobuf body of a sender who is believed or not, at a moment."""
 
 
 class Receiver:
@@ -97,10 +99,11 @@ class Receiver:
         self.limits = limits or Limits()
         self._clock = clock
         tenants = tenants or Tenants()
+        spans = Spans(tenants, attributes=SpanAttributes(self.limits))
         self._ways: dict[str, tuple[_Reader, Callable[[Any], int]]] = {
-            METRICS.name: (Metrics(tenants).take, sinks.samples),
-            TRACES.name: (Spans(tenants).take, sinks.usage),
-            LOGS.name: (changes_in, sinks.changes),
+            METRICS.name: (self._decoded(METRICS, Metrics(tenants).take), sinks.samples),
+            TRACES.name: (spans.take, sinks.usage),
+            LOGS.name: (self._decoded(LOGS, changes_in), sinks.changes),
         }
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="otlp-decoder")
         self._counting = threading.Lock()
@@ -142,9 +145,17 @@ class Receiver:
     def _read(
         self, stream: Stream, body: Buffer, believed: bool, as_json: bool
     ) -> tuple[Sequence[Any], Outcome]:
-        decoder = decode_json if as_json else decode
-        message = decoder(body, stream.request, self.limits)
-        return self._ways[stream.name][0](message, believed, self._clock.now())
+        if as_json:
+            body = decode_json(body, stream.request, self.limits).SerializeToString()
+        return self._ways[stream.name][0](body, believed, self._clock.now())
+
+    def _decoded(
+        self, stream: Stream, take: Callable[[Any, bool, float], tuple[Sequence[Any], Outcome]]
+    ) -> _Reader:
+        """*take*, which wants a message, as a reader of bodies."""
+        return lambda body, believed, now: take(
+            decode(body, stream.request, self.limits), believed, now
+        )
 
     def _keep(self, stream: Stream, records: Sequence[Any]) -> None:
         if not records:

@@ -8,19 +8,23 @@ counts. Children end before their parents, so the inner one is always here first
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as Official
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from service.otlp.attributes import Plain, as_text, clean, kept
-from service.otlp.identity import IDENTITY_ATTRIBUTES, Tenants
+from service.otlp.attributes import Plain, clean
+from service.otlp.identity import Tenants
 from service.otlp.outcome import Outcome
+from service.otlp.slim import Resource, Scope, Span
+from service.otlp.span_attributes import SpanAttributes, text
+from service.otlp.wire import Buffer, Pieces, weigh
 from vocabulary import otel
+from vocabulary.errors import RequestRefused
 from vocabulary.usage import UsageSpan
 
 AHEAD_SECONDS = 600.0
-MOST_TOKENS = 100_000_000
-"""More tokens than any context window holds by a factor of ten: a broken counter, so unknown."""
 INFERENCE = frozenset(
     {
         "chat",
@@ -38,40 +42,24 @@ INFERENCE = frozenset(
 ENGINES = ("vllm", "sglang", "trtllm", "lmdeploy")
 """Beginnings of the scope names that engines trace themselves under."""
 _NS = 1_000_000_000
-_ALLOWED = frozenset(
-    {
-        *(name for one in otel.SPAN_ATTRIBUTES.values() for name in one.spellings),
-        *IDENTITY_ATTRIBUTES,
-    }
-)
+_NO_TRACE = bytes(16)
+_SAID_BY_CALLERS = frozenset(otel.TENANT_IN_SPAN)
+
+_Found = Mapping[str, Plain | None]
+_Key = tuple[str, bytes, bytes]
+"""Vantage, trace and span: one vantage's span never wraps another's."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """A span with what may be kept of it."""
+class _Origin:
+    """What the spans of one resource and scope have in common."""
 
-    span: Span
-    scope: str
-    resource: Mapping[str, Plain]
-    own: Mapping[str, Plain]
+    resource: _Found
+    tenant: str
+    """Who is charged where the span itself names nobody who is believed."""
     vantage: str
-
-    @property
-    def key(self) -> tuple[str, bytes, bytes]:
-        return (self.vantage, self.span.trace_id, self.span.span_id)
-
-    @property
-    def parent(self) -> tuple[str, bytes, bytes]:
-        return (self.vantage, self.span.trace_id, self.span.parent_span_id)
-
-    def text(self, attribute: otel.Attribute) -> str:
-        return as_text(attribute.read(self.own))
-
-    def tokens(self, attribute: otel.Attribute) -> int | None:
-        value = attribute.read(self.own)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        return int(value) if 0 <= value <= MOST_TOKENS and value == int(value) else None
+    """Where they were seen; empty when the kind of the span decides."""
+    engine: str
 
 
 @dataclass(slots=True)
@@ -83,99 +71,148 @@ class Spans:
     """Service names of gateways: what they say was seen at the gateway, not in a client."""
     memory: int = 50_000
     """Wrapping spans remembered across requests; about 200 bytes each."""
-    _wraps: OrderedDict[tuple[str, bytes, bytes], None] = field(default_factory=OrderedDict)
+    attributes: SpanAttributes = field(default_factory=SpanAttributes)
+    _wraps: OrderedDict[_Key, None] = field(default_factory=OrderedDict)
 
-    def take(
-        self, request: ExportTraceServiceRequest, believed: bool, now: float
-    ) -> tuple[list[UsageSpan], Outcome]:
-        """The usage in *request*, and what was not kept."""
+    def take(self, body: Buffer, believed: bool, now: float) -> tuple[list[UsageSpan], Outcome]:
+        """The usage in *body*, an ExportTraceServiceRequest in protobuf, and what was not kept.
+
+        Spans are decoded one by one, so memory is bounded by the largest, not by their number.
+
+        Raises:
+            RequestRefused: `too_many_messages`, `too_deep` or `malformed`.
+        """
         outcome = Outcome()
-        calls = []
-        for call in self._calls(request, outcome):
-            wrong = _wrong(call.span, now)
-            if wrong:
-                outcome.refuse(wrong, clean(call.span.name))
-            else:
-                calls.append(call)
-                self._remember(call)
-        found = []
-        for call in calls:
-            if call.key in self._wraps:
-                outcome.ignored["wraps another call"] += 1
-            else:
-                found.append(self._usage(call, believed))
+        latest = (now + AHEAD_SECONDS) * _NS
+        calls: list[tuple[_Key, UsageSpan]] = []
+        try:
+            for origin, span in self._spans(body):
+                own = self.attributes.read(span.attributes)
+                if not _is_inference(own):
+                    outcome.ignored["no model call"] += 1
+                elif wrong := _wrong(span, latest):
+                    outcome.refuse(wrong, clean(span.name))
+                else:
+                    calls.append(self._call(span, own, origin, believed))
+        except DecodeError as error:
+            raise RequestRefused("malformed", f"no spans in protobuf: {error}") from error
+        found = [usage for key, usage in calls if key not in self._wraps]
+        if len(found) < len(calls):
+            outcome.ignored["wraps another call"] += len(calls) - len(found)
         outcome.kept = len(found)
         return found, outcome
 
-    def _calls(self, request: ExportTraceServiceRequest, outcome: Outcome) -> Iterator[_Call]:
-        for group in request.resource_spans:
-            resource = kept(group.resource.attributes, _ALLOWED)
-            for scoped in group.scope_spans:
-                for span in scoped.spans:
-                    own = kept(span.attributes, _ALLOWED)
-                    if _is_inference(own):
-                        vantage = self._vantage(span, scoped.scope.name, resource)
-                        yield _Call(span, scoped.scope.name, resource, own, vantage)
-                    else:
-                        outcome.ignored["no model call"] += 1
+    def _spans(self, body: Buffer) -> Iterator[tuple[_Origin, Any]]:
+        pieces, limits = Pieces(self.attributes.limits), self.attributes.limits
+        for number, start, end in pieces.of(body, 0, len(body)):
+            if number != 1:
+                continue
+            group = list(pieces.of(body, start, end))
+            resource = self._resource(_joined(body, group))
+            for part, scope_start, scope_end in group:
+                if part != 2:
+                    continue
+                scoped = list(pieces.of(body, scope_start, scope_end))
+                origin = self._origin(_joined(body, scoped), resource)
+                for kind, span_start, span_end in scoped:
+                    if kind == 2:
+                        wire = body[span_start:span_end]
+                        if len(wire) > limits.harmless_bytes:
+                            weigh(wire, Span, limits)
+                        yield origin, Span.FromString(bytes(wire))
 
-    def _vantage(self, span: Span, scope: str, resource: Mapping[str, Plain]) -> str:
-        if scope.startswith(ENGINES):
-            return "engine"
+    def _resource(self, wire: bytes) -> _Found:
+        limits = self.attributes.limits
+        if len(wire) > limits.harmless_bytes:
+            weigh(wire, Resource, limits)
+        return self.attributes.read(Resource.FromString(wire).attributes)  # type: ignore[attr-defined]
+
+    def _origin(self, wire: bytes, resource: _Found) -> _Origin:
+        scope: str = Scope.FromString(wire).name  # type: ignore[attr-defined]
+        engine = next((name for name in ENGINES if scope.startswith(name)), "")
         gateway = resource.get("service.name") in self.gateways
-        return "gateway" if gateway or span.kind == Span.SPAN_KIND_SERVER else "client"
+        vantage = "engine" if engine else "gateway" if gateway else ""
+        return _Origin(resource, self.tenants.resolve(resource, {}, False), vantage, engine)
 
-    def _remember(self, call: _Call) -> None:
-        if call.span.parent_span_id:
-            self._wraps[call.parent] = None
-            self._wraps.move_to_end(call.parent)
-            while len(self._wraps) > self.memory:
-                self._wraps.popitem(last=False)
+    def _call(
+        self, span: Any, own: _Found, origin: _Origin, believed: bool
+    ) -> tuple[_Key, UsageSpan]:
+        trace, parent = span.trace_id, span.parent_span_id
+        vantage = origin.vantage or _vantage(span.kind)
+        if parent:
+            self._remember((vantage, trace, parent))
+        named = believed and not _SAID_BY_CALLERS.isdisjoint(own)
+        tenant = self.tenants.resolve(origin.resource, own, True) if named else origin.tenant
+        usage = _usage(span, own, tenant, vantage, origin.engine)
+        return (vantage, trace, span.span_id), usage
 
-    def _usage(self, call: _Call, believed: bool) -> UsageSpan:
-        span = call.span
-        cached = call.tokens(otel.CACHE_READ_TOKENS)
-        written = call.tokens(otel.CACHE_WRITE_TOKENS)
-        error = call.text(otel.ERROR_TYPE).rpartition(".")[2]
-        failed = bool(error) or span.status.code == Status.STATUS_CODE_ERROR
-        engine = next((name for name in ENGINES if call.scope.startswith(name)), "")
-        return UsageSpan(
-            attempt_id=f"{span.trace_id.hex()}:{span.span_id.hex()}",
-            operation_id=span.trace_id.hex(),
-            tenant=self.tenants.resolve(call.resource, call.own, believed),
-            model_requested=call.text(otel.REQUEST_MODEL),
-            model_served=call.text(otel.RESPONSE_MODEL),
-            provider=call.text(otel.PROVIDER) or engine,
-            vantage=call.vantage,
-            at=span.start_time_unix_nano / _NS,
-            duration=max(0, span.end_time_unix_nano - span.start_time_unix_nano) / _NS,
-            input_tokens=_inclusive(call.tokens(otel.INPUT_TOKENS), cached, written),
-            output_tokens=call.tokens(otel.OUTPUT_TOKENS),
-            cached_input_tokens=cached,
-            cache_write_tokens=written,
-            reasoning_tokens=call.tokens(otel.REASONING_TOKENS),
-            status="error" if failed else "ok",
-            error_type=error,
-            operation=call.text(otel.OPERATION),
-            conversation=call.text(otel.CONVERSATION_ID),
-            agent=call.text(otel.AGENT_ID) or call.text(otel.AGENT_NAME),
-        )
+    def _remember(self, parent: _Key) -> None:
+        self._wraps[parent] = None
+        self._wraps.move_to_end(parent)
+        while len(self._wraps) > self.memory:
+            self._wraps.popitem(last=False)
 
 
-def _is_inference(own: Mapping[str, Plain]) -> bool:
+def _usage(span: Any, own: _Found, tenant: str, vantage: str, engine: str) -> UsageSpan:
+    trace = span.trace_id.hex()
+    start, end = span.start_time_unix_nano, span.end_time_unix_nano
+    cached, written = _count(own, "cache_read_tokens"), _count(own, "cache_write_tokens")
+    error = text(own, "error_type").rpartition(".")[2]
+    failed = bool(error) or span.status.code == Status.STATUS_CODE_ERROR
+    return UsageSpan(
+        attempt_id=f"{trace}:{span.span_id.hex()}",
+        operation_id=trace,
+        tenant=tenant,
+        model_requested=text(own, "request_model"),
+        model_served=text(own, "response_model"),
+        provider=text(own, "provider") or engine,
+        vantage=vantage,
+        at=start / _NS,
+        duration=max(0, end - start) / _NS,
+        input_tokens=_inclusive(_count(own, "input_tokens"), cached, written),
+        output_tokens=_count(own, "output_tokens"),
+        cached_input_tokens=cached,
+        cache_write_tokens=written,
+        reasoning_tokens=_count(own, "reasoning_tokens"),
+        status="error" if failed else "ok",
+        error_type=error,
+        operation=text(own, "operation"),
+        conversation=text(own, "conversation_id"),
+        agent=text(own, "agent_id") or text(own, "agent_name"),
+    )
+
+
+def _count(own: _Found, word: str) -> int | None:
+    """Tokens told under *word*; None when they were not, or cannot be."""
+    value = own.get(word)
+    return value if isinstance(value, int) else None
+
+
+def _is_inference(own: _Found) -> bool:
     """A model was reached: the operation says so, or there is none and tokens were counted."""
-    operation = otel.OPERATION.read(own)
-    counted = otel.INPUT_TOKENS.read(own) is not None or otel.OUTPUT_TOKENS.read(own) is not None
-    return operation in INFERENCE or (not operation and counted)
+    operation = own.get("operation")
+    return operation in INFERENCE or (
+        not operation and ("input_tokens" in own or "output_tokens" in own)
+    )
 
 
-def _wrong(span: Span, now: float) -> str:
+def _vantage(kind: int) -> str:
+    return "gateway" if kind == Official.SPAN_KIND_SERVER else "client"
+
+
+def _wrong(span: Any, latest: float) -> str:
     """Why this span cannot be booked; empty when it can."""
-    if len(span.trace_id) != 16 or len(span.span_id) != 8 or not any(span.trace_id):
+    trace = span.trace_id
+    if len(trace) != 16 or len(span.span_id) != 8 or trace == _NO_TRACE:
         return "no valid id"
-    if not 0 < span.start_time_unix_nano <= (now + AHEAD_SECONDS) * _NS:
+    if not 0 < span.start_time_unix_nano <= latest:
         return "time missing or in the future"
     return ""
+
+
+def _joined(body: Buffer, parts: list[tuple[int, int, int]]) -> bytes:
+    """Field 1 (resource or scope): told twice it is one message, merged, as protobuf has it."""
+    return b"".join(body[start:end] for number, start, end in parts if number == 1)
 
 
 def _inclusive(tokens: int | None, cached: int | None, written: int | None) -> int | None:

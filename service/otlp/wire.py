@@ -18,7 +18,11 @@ from vocabulary.errors import RequestRefused
 Buffer = bytes | bytearray
 _GZIP = 31
 _TEXT = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+_VARINT, _LENGTH, _GROUP_BEGINS, _GROUP_ENDS = 0, 2, 3, 4
+_FIXED = {1: 8, 5: 4}
+"""Bytes of a fixed-width field, by wire type."""
+_DEEPEST_GROUP = 64
+_TEXT_AGAIN = "text again"
 
 
 @dataclass(slots=True)
@@ -122,7 +126,9 @@ def _tree(body: Buffer) -> dict[str, Any]:
 
 
 def weigh(body: Buffer, kind: type[Message], limits: Limits) -> None:
-    """Count messages and repeated strings by walking the wire format, without building one.
+    """Count what a decoder spends memory on by walking the wire format, without building any.
+
+    That is messages, repeated strings, and fields that nobody knows, which it keeps as they came.
 
     Raises:
         RequestRefused: `too_many_messages`, `too_deep` or `malformed`.
@@ -138,21 +144,16 @@ def weigh(body: Buffer, kind: type[Message], limits: Limits) -> None:
             stack.pop()
             continue
         key, position = _varint(body, position)
+        child = shape.get(key >> 3)
+        if child is not _PLAIN:
+            count += 1
+            if count > limits.max_messages:
+                raise _too_many(limits)
         if key & 7 != _LENGTH:
-            position = _skip(body, position, key & 7)
+            position = _skip(body, position, key)
             continue
         length, position = _varint(body, position)
-        if (key >> 3) not in shape:
-            position += length
-            continue
-        count += 1
-        if count > limits.max_messages:
-            raise RequestRefused(
-                "too_many_messages",
-                f"more than {limits.max_messages} nested messages; send smaller batches",
-            )
-        child = shape[key >> 3]
-        if child is None:
+        if child is None or isinstance(child, str):
             position += length
             continue
         if len(stack) > limits.max_depth:
@@ -160,14 +161,62 @@ def weigh(body: Buffer, kind: type[Message], limits: Limits) -> None:
         stack.append((position + length, _shape(child)))
 
 
+@dataclass(slots=True)
+class Pieces:
+    """Walks one body, level by level, and counts what it finds there against the limit."""
+
+    limits: Limits
+    _found: int = 0
+
+    def of(self, body: Buffer, position: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Number, start and end of each length-delimited field of the message in [position, end).
+
+        Raises:
+            RequestRefused: `malformed` or `too_many_messages`.
+        """
+        most, wide = self.limits.max_messages, len(body)
+        while position < end:
+            key = body[position]
+            position += 1
+            if key >= 0x80:
+                key, position = _varint(body, position - 1)
+            if key & 7 != _LENGTH:
+                position = _skip(body, position, key)
+                continue
+            size = body[position] if position < wide else 0x80
+            position += 1
+            if size >= 0x80:
+                size, position = _varint(body, position - 1)
+            start, position = position, position + size
+            if position > end or key < 8:
+                break
+            self._found += 1
+            if self._found > most:
+                raise _too_many(self.limits)
+            yield key >> 3, start, position
+        if position != end:
+            raise RequestRefused("malformed", "a nested message is cut")
+
+
+_PLAIN = "plain"
+"""A field that costs a decoder nothing beyond its own bytes."""
+
+
 @cache
-def _shape(descriptor: Descriptor) -> dict[int, Descriptor | None]:
-    """Field number → type of the message in it, or None for a repeated string."""
+def _shape(descriptor: Descriptor) -> dict[int, Descriptor | str]:
+    """Field number → type of the message in it, _TEXT_AGAIN for repeated text, or _PLAIN."""
     return {
         one.number: one.message_type
+        or (_TEXT_AGAIN if one.is_repeated and one.type in _TEXT else _PLAIN)
         for one in descriptor.fields
-        if one.message_type is not None or (one.is_repeated and one.type in _TEXT)
     }
+
+
+def _too_many(limits: Limits) -> RequestRefused:
+    return RequestRefused(
+        "too_many_messages",
+        f"more than {limits.max_messages} nested messages; send smaller batches",
+    )
 
 
 def _varint(body: Buffer, position: int) -> tuple[int, int]:
@@ -182,14 +231,32 @@ def _varint(body: Buffer, position: int) -> tuple[int, int]:
     raise RequestRefused("malformed", "a number on the wire is cut or too long")
 
 
-def _skip(body: Buffer, position: int, wire_type: int) -> int:
-    if wire_type == _VARINT:
-        return _varint(body, position)[1]
-    if wire_type == _FIXED64:
-        return position + 8
-    if wire_type == _FIXED32:
-        return position + 4
-    raise RequestRefused("malformed", f"wire type {wire_type} has no place in OTLP")
+def _skip(body: Buffer, position: int, key: int) -> int:
+    """Where the field ends whose *key* was read before *position*; a group ends with its mark.
+
+    OTLP has no groups; a decoder passes over those it does not know, and so do we.
+    """
+    groups: list[int] = []
+    while True:
+        number, wire_type = key >> 3, key & 7
+        if wire_type == _GROUP_BEGINS:
+            groups.append(number)
+        elif wire_type == _GROUP_ENDS and groups and groups[-1] == number:
+            groups.pop()
+        elif wire_type == _VARINT:
+            position = _varint(body, position)[1]
+        elif wire_type in _FIXED:
+            position += _FIXED[wire_type]
+        elif wire_type == _LENGTH:
+            size, position = _varint(body, position)
+            position += size
+        else:
+            raise RequestRefused("malformed", f"wire type {wire_type} where none can be")
+        if number == 0 or len(groups) > _DEEPEST_GROUP:
+            raise RequestRefused("malformed", "a field without a number, or groups without end")
+        if not groups:
+            return position
+        key, position = _varint(body, position)
 
 
 _ID_KEYS = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})

@@ -1,0 +1,119 @@
+"""Attributes of spans straight from the wire: those on the list, each ready for use.
+
+Most attributes of a stream are the same bytes again and again (operation, provider, model), so
+what bytes meant is remembered. Only what is on the list, or what the vocabulary knows to hold no
+prose, is remembered: a prompt is not kept, not even for a moment's speed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from service.otlp.attributes import Plain, as_text, plain
+from service.otlp.identity import IDENTITY_ATTRIBUTES
+from service.otlp.limits import Limits
+from service.otlp.slim import Pair
+from service.otlp.wire import weigh
+from vocabulary import otel
+
+MOST_TOKENS = 100_000_000
+"""More tokens than any context window holds by a factor of ten: a broken counter, so unknown."""
+TOKENS = frozenset(
+    {
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "reasoning_tokens",
+    }
+)
+_READ = (
+    *TOKENS,
+    *("operation", "provider", "request_model", "response_model", "error_type"),
+    *("conversation_id", "agent_id", "agent_name"),
+)
+_HARMLESS = frozenset(
+    spelling
+    for word, one in otel.SPAN_ATTRIBUTES.items()
+    if word not in _READ
+    for spelling in one.spellings
+)
+_PLACES: dict[str, tuple[tuple[str, int], ...]] = {}
+"""Spelling → the words it may stand for, and how many newer spellings each has."""
+for _word in _READ:
+    for _rank, _spelling in enumerate(otel.SPAN_ATTRIBUTES[_word].spellings):
+        _PLACES[_spelling] = (*_PLACES.get(_spelling, ()), (_word, _rank))
+for _name in IDENTITY_ATTRIBUTES:
+    _PLACES[_name] = (*_PLACES.get(_name, ()), (_name, 0))
+
+_Told = tuple[tuple[str, int, Plain | None], ...]
+
+
+@dataclass(slots=True)
+class SpanAttributes:
+    """Reads the attributes of one span or resource; remembers what bytes meant."""
+
+    limits: Limits = field(default_factory=Limits)
+    room: int = 20_000
+    """Attributes remembered, at most: about 6 MB. When it is full, all are forgotten."""
+    longest: int = 160
+    """Bytes of an attribute beyond which it is not remembered: it will hardly come again."""
+    _known: dict[bytes, _Told] = field(default_factory=dict)
+
+    def read(self, pieces: Iterable[bytes]) -> dict[str, Plain | None]:
+        """Word (or name, for identity) → text, or a count of tokens, None where it cannot be.
+
+        The newest spelling of a word counts, and the last of equal spellings.
+
+        Raises:
+            DecodeError, RequestRefused: As the decoder does.
+        """
+        known = self._known
+        found: dict[str, Plain | None] = {}
+        older: dict[str, int] = {}
+        for piece in pieces:
+            told = known.get(piece)
+            if told is None:
+                told = self._learn(piece)
+            for word, rank, value in told:
+                if word in found and rank > older.get(word, 0):
+                    continue
+                found[word] = value
+                if rank or word in older:
+                    older[word] = rank
+        return found
+
+    def _learn(self, piece: bytes) -> _Told:
+        pair = Pair.FromString(piece)
+        key: str = pair.key  # type: ignore[attr-defined]
+        places = _PLACES.get(key, ())
+        told: _Told = ()
+        if places:
+            value = self._value(b"".join(pair.value))  # type: ignore[attr-defined]
+            if value is not None:
+                told = tuple((word, rank, _ready(word, value)) for word, rank in places)
+        if len(piece) <= self.longest and (places or key in _HARMLESS):
+            if len(self._known) >= self.room:
+                self._known.clear()
+            self._known[piece] = told
+        return told
+
+    def _value(self, wire: bytes) -> Plain | None:
+        if len(wire) > self.limits.harmless_bytes:
+            weigh(wire, AnyValue, self.limits)
+        return plain(AnyValue.FromString(wire))
+
+
+def _ready(word: str, value: Plain) -> Plain | None:
+    if word not in TOKENS:
+        return as_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value <= MOST_TOKENS and value == int(value) else None
+
+
+def text(found: Mapping[str, Plain | None], word: str) -> str:
+    """The text under *word*, empty when it was not told."""
+    value = found.get(word)
+    return "" if value is None else str(value)
