@@ -67,6 +67,9 @@ class GpuBank:
     """Share of device memory that its holder took."""
     clock_share: Array = field(init=False)
     """What a thermal or power brake leaves of the SM clock; 1 when nothing brakes."""
+    power_cap: Array = field(init=False)
+    """What the software power cap leaves of the SM clock. It costs compute-bound steps little and
+    memory-bound ones nothing, so that it does not slow the group."""
     forced_heat: Array = field(init=False)
     """Temperature that broken cooling drives to; NaN when cooling works."""
     brake: list[int] = field(init=False)
@@ -101,6 +104,7 @@ class GpuBank:
         self.xid_events = [[] for _ in range(count)]
         self.memory_share = np.full(count, 0.006)
         self.clock_share = np.ones(count)
+        self.power_cap = np.ones(count)
         self.forced_heat = np.full(count, np.nan)
         self.utilization = np.zeros(count)
         self.memory_activity = np.zeros(count)
@@ -119,7 +123,7 @@ class GpuBank:
         reads = np.minimum(1.0, busy) * (0.72 - 0.4 * prefill)
         self.memory_activity = keep * self.memory_activity + (1 - keep) * reads
         noise = self.rng.normal(0.0, 1.0, (2, len(self.places)))
-        wanted = np.where(held, self._top, self._low) * self.clock_share
+        wanted = np.where(held, self._top, self._low) * self.clock_share * self.power_cap
         wanted -= np.where(held, np.rint(np.abs(noise[0])) * 15.0, 0.0)
         drive = _drive(self._idle, self._limit, busy, prefill)
         target = drive * (0.3 + 0.7 * (wanted / self._top) ** 2)
@@ -159,7 +163,7 @@ class GpuBank:
         bits = self.brake[gpu]
         if self.utilization[gpu] < 0.01:
             bits |= IDLE
-        elif self.power[gpu] > 0.985 * self._limit[gpu]:
+        elif self.power[gpu] > 0.985 * self._limit[gpu] or self.power_cap[gpu] < 1.0:
             bits |= SW_POWER_CAP
         return bits
 

@@ -196,6 +196,36 @@ class AgentLoop:
 
 
 @dataclass(slots=True)
+class Poisson:
+    """One key calling at random moments with prompts and answers of one size."""
+
+    tenant: str
+    pool: str
+    rate: float
+    """Calls a second."""
+    input_tokens: int
+    output_tokens: int
+    cached: float
+    rng: np.random.Generator
+    next_at: float = -1.0
+
+    def until(self, start: float, end: float) -> Iterator[Arrival]:
+        """The calls in [start, end)."""
+        if self.next_at < 0:
+            self.next_at = start + float(self.rng.exponential(1.0 / self.rate))
+        while self.next_at < end:
+            yield Arrival(
+                self.next_at,
+                self.tenant,
+                self.pool,
+                self.input_tokens,
+                self.output_tokens,
+                self.cached,
+            )
+            self.next_at += float(self.rng.exponential(1.0 / self.rate))
+
+
+@dataclass(slots=True)
 class Traffic:
     """All sources together."""
 
