@@ -398,7 +398,7 @@ GPU_ALLOCATION = _gauge(
     "tidegauge.gpu.allocation", "1", "1 for each replica that has been given this GPU."
 )
 GPU_PROCESSES = _gauge("tidegauge.gpu.processes", "{process}", "Processes that use the GPU.")
-SHARE_LABELS = ("mig", "owner", "basis")
+SHARE_LABELS = ("mig", "owner", "command", "basis")
 """Of every share. The `gpu` is always the whole device, so that shares of one metric sum to it by
 `gpu`; `mig` is the uuid of the MIG instance a share is of. `owner`: `pod`, `unallocated` (a process on a
 GPU that it was not given), and what is left: `unattributed`, or `idle` for time. `basis`: `whole`
@@ -428,7 +428,7 @@ GPU_SHARE_ENERGY = _counter(
     "tidegauge.gpu.share.energy",
     "J",
     "Part of the board's energy that one owner used; its growth summed by gpu is the GPU's.",
-    *SHARE_LABELS,
+    *SHARE_LABELS[:-1],
     prom="tidegauge_gpu_share_energy_joules",
 )
 GPU_SHARE_TIME = _gauge(
