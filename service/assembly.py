@@ -15,6 +15,7 @@ import remediations
 from collectors._dialect import dialect
 from collectors._exposition import Limits, parse
 from collectors._reading import PageCollector, PageReader, recognise
+from collectors.kernel_log import KernelLog
 from collectors.kubelet import Kubelet
 from incidents.alertmanager import Alertmanager, AlertmanagerSettings
 from incidents.desk import IncidentDesk
@@ -26,6 +27,7 @@ from metering.prices import PriceBook, Unpriced, load_book
 from service.agent import Agent, Hardware
 from service.config import Config, Settings
 from service.kubernetes.api_server import api_server
+from service.kubernetes.gpu_shares import GpuShares
 from service.kubernetes.pod_pages import PodRules, find_pages
 from service.kubernetes.pod_watch import PodWatch
 from service.kubernetes.process_owners import ProcessOwners
@@ -178,8 +180,15 @@ def node_collectors(config: Config, *, in_cluster: bool = False) -> dict[str, Co
     return {
         name: one
         for name, one in all_collectors(config).items()
-        if one.scope is Scope.NODE and (in_cluster or not isinstance(one, Kubelet))
+        if one.scope is Scope.NODE and _has_source(one, in_cluster)
     }
+
+
+def _has_source(collector: Collector, in_cluster: bool) -> bool:
+    """Whether there is anything to ask: no kubelet outside a cluster, no log that nobody named."""
+    if isinstance(collector, KernelLog):
+        return bool(collector.path)
+    return in_cluster or not isinstance(collector, Kubelet)
 
 
 def reach_for(settings: Settings) -> HttpReach:
@@ -262,6 +271,7 @@ def agent_of(
             return fixed
         return [*fixed, *find_pages(pods.pods(), pod_rules(settings)).targets]
 
+    shares = GpuShares()
     if pods is not None:
         reach = dataclasses.replace(reach, listed=pods.pods)
     return Agent(
@@ -273,13 +283,14 @@ def agent_of(
             Hardware(name, _with_owners(collector, settings, pods), node, reach)
             for name, collector in node_collectors(config, in_cluster=pods is not None).items()
         ],
+        derive=shares.of,
         deadline_seconds=settings.timeout_seconds + 1.0,
     )
 
 
 def _with_owners(collector: Collector, settings: Settings, pods: PodWatch | None) -> Collector:
     """With the pods of processes, where both pods and processes can be seen."""
-    if pods is None or settings.host_proc is None or isinstance(collector, Kubelet):
+    if pods is None or settings.host_proc is None or isinstance(collector, Kubelet | KernelLog):
         return collector
     return ProcessOwners(collector, settings.host_proc)
 
