@@ -20,6 +20,8 @@ from vocabulary.samples import Sample, Series, labels_of
 
 log = structlog.get_logger(__name__)
 NAN = float("nan")
+DERIVED = "derived"
+"""Source of what is made of a round's hardware readings together."""
 STRANGER_SECONDS = 120.0
 """How long a guessed page that was none of ours is left alone; our judgement."""
 
@@ -45,6 +47,8 @@ class Agent:
     deliver: Callable[[float, list[Sample]], None]
     hardware: Sequence[Hardware] = ()
     """Collectors of scope node, each run once a round."""
+    derive: Callable[[Mapping[str, Reading], float], Iterable[Sample]] = lambda *_: ()
+    """What the hardware's readings say together, by the collectors' names."""
     deadline_seconds: float = 6.0
     """Wall seconds a round waits before it calls the rest hung."""
     workers: int = 16
@@ -75,22 +79,35 @@ class Agent:
         samples: list[Sample] = []
         for url, target in targets.items():
             samples.extend(self._target_samples(target, self._finished(url), now))
-        for url in self._seen.keys() - targets.keys() - {one.name for one in self.hardware}:
+        ours = {DERIVED, *(one.name for one in self.hardware)}
+        for url in self._seen.keys() - targets.keys() - ours:
             samples.extend(self._ended(url, frozenset(), now))
             self.verdicts.pop(url, None)
             self._known.pop(url, None)
-        for name, future in hardware.items():
-            reading = future.result() if future.done() else Reading((), "hung", f"{name} hangs")
+        readings = {
+            name: future.result() if future.done() else Reading((), "hung", f"{name} hangs")
+            for name, future in hardware.items()
+        }
+        for name, reading in readings.items():
             self.verdicts[name] = (reading.verdict, reading.detail)
             samples.extend(reading.samples)
             kept = frozenset(one.series for one in reading.samples)
             samples.extend(self._ended(name, kept, now))
+        samples.extend(self._derived(readings, now))
         self.deliver(now, samples)
         return samples
 
     def close(self) -> None:
         """Let go of the workers without waiting for hung ones."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _derived(self, readings: Mapping[str, Reading], now: float) -> list[Sample]:
+        try:
+            made = list(self.derive(readings, now))
+        except Exception:  # what was read is worth keeping without what is made of it
+            log.exception("deriving failed")
+            made = []
+        return [*made, *self._ended(DERIVED, frozenset(one.series for one in made), now)]
 
     def _finished(self, url: str) -> Reading:
         future = self._busy[url]
