@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from vocabulary.usage import UsageSpan
 
+Counts = tuple[int, int, int, int, int]
+"""The fields of Buckets, in their order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
@@ -33,7 +36,13 @@ class Buckets:
 
 
 def buckets_of(span: UsageSpan) -> Buckets | None:
-    """The buckets of an attempt, or None when neither side of its usage was reported.
+    """The buckets of an attempt, or None when neither side of its usage was reported."""
+    counts = counts_of(span)
+    return None if counts is None else Buckets(*counts)
+
+
+def counts_of(span: UsageSpan) -> Counts | None:
+    """The same as plain numbers, which a ledger of many attempts needs.
 
     Parts are taken out of their whole (OpenTelemetry: input includes what was cached). Where the
     parts exceed the whole, the source counted them beside it, as Anthropic's API does, and the
@@ -43,7 +52,7 @@ def buckets_of(span: UsageSpan) -> Buckets | None:
         return None
     read, write = _count(span.cached_input_tokens), _count(span.cache_write_tokens)
     reasoning = _count(span.reasoning_tokens)
-    return Buckets(
+    return (
         _rest(_count(span.input_tokens), read + write),
         read,
         write,
@@ -53,7 +62,7 @@ def buckets_of(span: UsageSpan) -> Buckets | None:
 
 
 def _count(tokens: int | None) -> int:
-    return max(0, tokens or 0)
+    return tokens if tokens is not None and tokens > 0 else 0
 
 
 def _rest(whole: int, parts: int) -> int:

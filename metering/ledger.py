@@ -12,7 +12,9 @@ from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import Any, cast
 
-from metering.buckets import Buckets, buckets_of
+from metering.attempts import Batch, Recorded
+from metering.buckets import Buckets
+from metering.group_commit import GroupCommit
 from metering.ledger_questions import (
     BUCKETS,
     COUNTED,
@@ -36,18 +38,8 @@ VANTAGES = ("gateway", "client", "engine")
 """Best first: the first that saw an attempt in a period is the one that is charged."""
 HOUR = 3600
 BY_DEFAULT = ("tenant", "model")
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of a batch of spans."""
-
-    new: int = 0
-    repeated: int = 0
-    """Delivered before, word for word: no effect."""
-    conflicting: int = 0
-    """The same attempt told differently: the first telling stands, the other is parked."""
-    unpriced: int = 0
+_Batch = tuple[tuple[UsageSpan, ...], float]
+"""Spans of one caller, and when they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +81,24 @@ class Ledger:
             # typeshed knows only aggregates that give int
             connection.create_aggregate("decimal_sum", 1, cast("Any", DecimalSum))
             connection.create_function("decimal_add", 2, _add, deterministic=True)
+        self._recording = GroupCommit(self._record_all)
 
     def record(self, spans: Iterable[UsageSpan], now: float) -> Recorded:
-        """Take *spans*, each attempt once, all together; *now* dates the booking."""
-        counts = {"new": 0, "repeated": 0, "conflicting": 0, "unpriced": 0}
+        """Take *spans*, each attempt once, all together; *now* dates the booking.
+
+        Callers that wait at the same time share one commit, and with it one wait for the disk.
+
+        Raises:
+            StoreError: They could not be made durable; nothing of them was kept.
+        """
+        return self._recording.join((tuple(spans), now))
+
+    def _record_all(self, batches: Sequence[_Batch]) -> list[Recorded]:
         with self._database.transaction() as connection:
-            for span in spans:
-                counts[self._record_one(connection, span, now)] += 1
-        counts["new"] += counts["unpriced"]
-        return Recorded(**counts)
+            return [
+                Batch(connection, self.book, self._pool_of, self._price_id, now).record(spans)
+                for spans, now in batches
+            ]
 
     def price_unpriced(self, now: float) -> int:
         """Charge what had no price when it came and has one in the book now; gives how many.
@@ -105,15 +106,10 @@ class Ledger:
         What was charged stays as it was: a new price list never changes an old charge.
         """
         rows = self._database.query(
-            "SELECT a.* FROM attempt a LEFT JOIN charge c USING (attempt_id) "
-            "WHERE c.attempt_id IS NULL AND a.uncached IS NOT NULL"
+            "SELECT * FROM attempt WHERE usd IS NULL AND uncached IS NOT NULL"
         )
         with self._database.transaction() as connection:
-            return sum(
-                self._charge(connection, row["attempt_id"], row["model"], row["provider"],
-                             buckets(row), now)
-                for row in rows
-            )  # fmt: skip
+            return sum(self._charge(connection, row, now) for row in rows)
 
     def conflicts(self) -> int:
         """Attempts told in more than one way, each telling after the first counted."""
@@ -237,44 +233,15 @@ class Ledger:
         """Close the file."""
         self._database.close()
 
-    def _record_one(self, connection: Connection, span: UsageSpan, now: float) -> str:
-        digest = span.content_hash
-        known = connection.execute(
-            "SELECT content_hash FROM attempt WHERE attempt_id = ?", (span.attempt_id,)
-        ).fetchone()
-        if known is not None:
-            if known[0] == digest:
-                return "repeated"
-            parked = connection.execute(
-                "INSERT OR IGNORE INTO conflict VALUES (?, ?, ?, ?)",
-                (span.attempt_id, digest, json.dumps(asdict(span)), now),
-            )
-            return "conflicting" if parked.rowcount else "repeated"
-        used = buckets_of(span)
-        model = span.model_served or span.model_requested
-        connection.execute(
-            _INSERT, (span.attempt_id, digest, span.operation_id, span.tenant, model,
-                      span.model_requested, self._pool_of(model), span.provider, span.vantage,
-                      span.at, span.duration,
-                      *(None if used is None else getattr(used, name) for name in BUCKETS),
-                      span.status, span.error_type, span.operation, span.conversation, span.agent),
-        )  # fmt: skip
-        if used is None:
-            return "new"
-        priced = self._charge(connection, span.attempt_id, model, span.provider, used, now)
-        return "new" if priced else "unpriced"
-
-    def _charge(
-        self, connection: Connection, attempt: str, model: str, provider: str,
-        used: Buckets, now: float,
-    ) -> bool:  # fmt: skip
-        price = self.book.token_price(model, provider)
+    def _charge(self, connection: Connection, row: Row, now: float) -> bool:
+        price = self.book.token_price(row["model"], row["provider"])
         if isinstance(price, Unpriced):
             return False
         connection.execute(
-            "INSERT INTO charge VALUES (?, ?, ?, ?)",
-            (attempt, plain(price.cost(used)), self._price_id(connection, price), now),
-        )
+            "UPDATE attempt SET usd = ?, price_id = ?, booked_at = ? WHERE attempt_id = ?",
+            (plain(price.cost(buckets(row))), self._price_id(connection, price), now,
+             row["attempt_id"]),
+        )  # fmt: skip
         return True
 
     def _price_id(self, connection: Connection, price: TokenPrice | GpuPrice | None) -> int:
@@ -299,9 +266,6 @@ class Ledger:
 
     def _counted(self, start: float, end: float, by: Sequence[str], vantage: str) -> list[Row]:
         return self._database.query(COUNTED, *grouping(by), vantage, start, end)
-
-
-_INSERT = f"INSERT INTO attempt VALUES ({', '.join('?' * 21)})"  # noqa: S608 - question marks only
 
 
 def _add(left: Any, right: Any) -> str:

@@ -28,8 +28,7 @@ TOTALS = (
     SUM(CASE WHEN usd IS NULL
         THEN uncached + cache_read + cache_write + output + reasoning END) AS unpriced,
     group_concat(DISTINCT price_id) AS prices
-    FROM attempt LEFT JOIN charge USING (attempt_id)
-    WHERE vantage = ? AND at >= ? AND at < ?
+    FROM attempt WHERE vantage = ? AND at >= ? AND at < ?
     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     """
 )
@@ -47,7 +46,7 @@ PRICED_SPANS = """
     IFNULL(uncached + cache_read + cache_write > json_extract(rates, '$.above_tokens'), 0) AS long,
     SUM(uncached) AS uncached, SUM(cache_read) AS cache_read, SUM(cache_write) AS cache_write,
     SUM(output) AS output, SUM(reasoning) AS reasoning
-    FROM attempt LEFT JOIN charge USING (attempt_id) LEFT JOIN price ON price.id = price_id
+    FROM attempt LEFT JOIN price ON price.id = price_id
     WHERE vantage = ? AND at >= ? AND at < ? AND uncached IS NOT NULL
     GROUP BY tenant, model, pool, price_id, long ORDER BY tenant, model, pool, price_id, long
 """

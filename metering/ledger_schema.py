@@ -1,4 +1,8 @@
-"""Tables of usage.sqlite. Amounts are decimal text; NULL is unknown; times are Unix seconds UTC."""
+"""Tables of usage.sqlite. Amounts are decimal text; NULL is unknown; times are Unix seconds UTC.
+
+The second migration puts an attempt and its charge in one row, and rows in the order they come:
+attempt ids are random, and a table in their order touches a page of its own for every row.
+"""
 
 MIGRATIONS = (
     """
@@ -64,5 +68,42 @@ MIGRATIONS = (
         value REAL NOT NULL,
         at REAL NOT NULL
     ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE told (
+        attempt_id TEXT NOT NULL,
+        operation_id TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        model TEXT NOT NULL,
+        model_requested TEXT NOT NULL,
+        pool TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        vantage TEXT NOT NULL,
+        at REAL NOT NULL,
+        duration REAL NOT NULL,
+        uncached INTEGER,
+        cache_read INTEGER,
+        cache_write INTEGER,
+        output INTEGER,
+        reasoning INTEGER,
+        status TEXT NOT NULL,
+        error_type TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        conversation TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        usd TEXT,
+        price_id INTEGER REFERENCES price,
+        booked_at REAL
+    );
+    INSERT INTO told SELECT
+        attempt_id, operation_id, tenant, model, model_requested, pool, provider, vantage, at,
+        duration, uncached, cache_read, cache_write, output, reasoning, status, error_type,
+        operation, conversation, agent, usd, price_id, booked_at
+        FROM attempt LEFT JOIN charge USING (attempt_id) ORDER BY at;
+    DROP TABLE charge;
+    DROP TABLE attempt;
+    ALTER TABLE told RENAME TO attempt;
+    CREATE UNIQUE INDEX attempt_once ON attempt (attempt_id);
+    CREATE INDEX attempt_when ON attempt (vantage, at)
     """,
 )
