@@ -90,12 +90,19 @@ class Agent:
         }
         for name, reading in readings.items():
             self.verdicts[name] = (reading.verdict, reading.detail)
-            samples.extend(reading.samples)
-            kept = frozenset(one.series for one in reading.samples)
-            samples.extend(self._ended(name, kept, now))
+            told = [*reading.samples, *self._source_up(name, reading.verdict, now)]
+            samples.extend(told)
+            samples.extend(self._ended(name, frozenset(one.series for one in told), now))
         samples.extend(self._derived(readings, now))
         self.deliver(now, samples)
         return samples
+
+    def _source_up(self, name: str, verdict: str, now: float) -> Iterable[Sample]:
+        """That a source of this node answers, or hangs as a whole; a missing one is no target."""
+        if verdict in {"ok", "hung"}:
+            node = next(dict(one.node.labels) for one in self.hardware if one.name == name)
+            about = {**node, "target": f"node/{name}", "verdict": verdict}
+            yield _sample(metrics.TARGET_UP.name, float(verdict == "ok"), now, about)
 
     def close(self) -> None:
         """Let go of the workers without waiting for hung ones."""
