@@ -28,8 +28,8 @@ class Tenants:
 
     def resolve(
         self,
-        resource: Mapping[str, Plain | None],
-        own: Mapping[str, Plain | None],
+        resource: Mapping[str, Plain],
+        own: Mapping[str, Plain],
         believed: bool,
     ) -> str:
         """The tenant of something with these attributes; `unknown` when nobody says."""

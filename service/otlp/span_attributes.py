@@ -5,8 +5,9 @@ what bytes meant is remembered. Only what is on the list, or what the vocabulary
 prose, is remembered: a prompt is not kept, not even for a moment's speed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
@@ -61,7 +62,7 @@ class SpanAttributes:
     """Bytes of an attribute beyond which it is not remembered: it will hardly come again."""
     _known: dict[bytes, _Told] = field(default_factory=dict)
 
-    def read(self, pieces: Iterable[bytes]) -> dict[str, Plain | None]:
+    def read(self, pieces: Iterable[bytes]) -> dict[str, Any]:
         """Word (or name, for identity) → text, or a count of tokens, None where it cannot be.
 
         The newest spelling of a word counts, and the last of equal spellings.
@@ -70,7 +71,7 @@ class SpanAttributes:
             DecodeError, RequestRefused: As the decoder does.
         """
         known = self._known
-        found: dict[str, Plain | None] = {}
+        found: dict[str, Any] = {}
         older: dict[str, int] = {}
         for piece in pieces:
             told = known.get(piece)
@@ -111,9 +112,3 @@ def _ready(word: str, value: Plain) -> Plain | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 0 <= value <= MOST_TOKENS and value == int(value) else None
-
-
-def text(found: Mapping[str, Plain | None], word: str) -> str:
-    """The text under *word*, empty when it was not told."""
-    value = found.get(word)
-    return "" if value is None else str(value)

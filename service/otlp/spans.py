@@ -14,11 +14,11 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Official
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from service.otlp.attributes import Plain, clean
+from service.otlp.attributes import clean
 from service.otlp.identity import Tenants
 from service.otlp.outcome import Outcome
 from service.otlp.slim import Resource, Scope, Span
-from service.otlp.span_attributes import SpanAttributes, text
+from service.otlp.span_attributes import SpanAttributes
 from service.otlp.wire import Buffer, Pieces, weigh
 from vocabulary import otel
 from vocabulary.errors import RequestRefused
@@ -45,7 +45,8 @@ _NS = 1_000_000_000
 _NO_TRACE = bytes(16)
 _SAID_BY_CALLERS = frozenset(otel.TENANT_IN_SPAN)
 
-_Found = Mapping[str, Plain | None]
+_Found = Mapping[str, Any]
+"""As SpanAttributes reads it: text, and counts of tokens."""
 _Key = tuple[str, bytes, bytes]
 """Vantage, trace and span: one vantage's span never wraps another's."""
 
@@ -156,36 +157,30 @@ class Spans:
 def _usage(span: Any, own: _Found, tenant: str, vantage: str, engine: str) -> UsageSpan:
     trace = span.trace_id.hex()
     start, end = span.start_time_unix_nano, span.end_time_unix_nano
-    cached, written = _count(own, "cache_read_tokens"), _count(own, "cache_write_tokens")
-    error = text(own, "error_type").rpartition(".")[2]
+    cached, written = own.get("cache_read_tokens"), own.get("cache_write_tokens")
+    error = own.get("error_type", "").rpartition(".")[2]
     failed = bool(error) or span.status.code == Status.STATUS_CODE_ERROR
     return UsageSpan(
         attempt_id=f"{trace}:{span.span_id.hex()}",
         operation_id=trace,
         tenant=tenant,
-        model_requested=text(own, "request_model"),
-        model_served=text(own, "response_model"),
-        provider=text(own, "provider") or engine,
+        model_requested=own.get("request_model", ""),
+        model_served=own.get("response_model", ""),
+        provider=own.get("provider", "") or engine,
         vantage=vantage,
         at=start / _NS,
         duration=max(0, end - start) / _NS,
-        input_tokens=_inclusive(_count(own, "input_tokens"), cached, written),
-        output_tokens=_count(own, "output_tokens"),
+        input_tokens=_inclusive(own.get("input_tokens"), cached, written),
+        output_tokens=own.get("output_tokens"),
         cached_input_tokens=cached,
         cache_write_tokens=written,
-        reasoning_tokens=_count(own, "reasoning_tokens"),
+        reasoning_tokens=own.get("reasoning_tokens"),
         status="error" if failed else "ok",
         error_type=error,
-        operation=text(own, "operation"),
-        conversation=text(own, "conversation_id"),
-        agent=text(own, "agent_id") or text(own, "agent_name"),
+        operation=own.get("operation", ""),
+        conversation=own.get("conversation_id", ""),
+        agent=own.get("agent_id", "") or own.get("agent_name", ""),
     )
-
-
-def _count(own: _Found, word: str) -> int | None:
-    """Tokens told under *word*; None when they were not, or cannot be."""
-    value = own.get(word)
-    return value if isinstance(value, int) else None
 
 
 def _is_inference(own: _Found) -> bool:
