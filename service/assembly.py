@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qsl
 
 import collectors
 import detectors
@@ -32,6 +31,7 @@ from service.kubernetes.pod_pages import PodRules, find_pages
 from service.kubernetes.pod_watch import PodWatch
 from service.kubernetes.process_owners import ProcessOwners
 from service.reach import HttpReach
+from service.scrape_entries import accesses, static_targets, trust
 from store.embedded import EmbeddedStore
 from store.prometheus import PrometheusStore
 from store.records import IncidentRecords
@@ -45,8 +45,6 @@ from vocabulary.signals import TARGET_UP
 STORE_FOLDER = "series"
 LEDGER_FILE = "usage.sqlite"
 CONTROL_FILE = "control.sqlite"
-NAMEABLE = ("model", "pool", "namespace", "node", "engine")
-"""What the fragment of a scraped URL may say."""
 
 
 def open_store(settings: Settings, clock: Clock) -> EmbeddedStore:
@@ -191,9 +189,14 @@ def _has_source(collector: Collector, in_cluster: bool) -> bool:
     return in_cluster or not isinstance(collector, Kubelet)
 
 
-def reach_for(settings: Settings) -> HttpReach:
-    """The world outside, within limits."""
-    return HttpReach(max_bytes=int(settings.max_page_mib * 2**20))
+def reach_for(config: Config) -> HttpReach:
+    """The world outside, within limits, entered as configured."""
+    settings = config.settings
+    return HttpReach(
+        int(settings.max_page_mib * 2**20),
+        trust(settings),
+        accesses(settings, config.parts.get("scrape", {})),
+    )
 
 
 def node_name(settings: Settings) -> str:
@@ -204,29 +207,6 @@ def node_name(settings: Settings) -> str:
 def node_target(settings: Settings) -> Target:
     """Who this node is, for hardware collectors."""
     return Target("node", labels_of({"cluster": settings.cluster, "node": node_name(settings)}))
-
-
-def static_targets(settings: Settings) -> list[Target]:
-    """The pages named in the configuration, each with an identity of its own.
-
-    What a page does not say about itself its URL's fragment may: llama-server's page names no
-    model, and `http://127.0.0.1:8080/metrics#model=qwen3&pool=chat` does. It is never sent.
-
-    Raises:
-        ConfigError: A fragment says something else.
-    """
-    headers = {}
-    if settings.scrape_token_file is not None:
-        headers["Authorization"] = f"Bearer {secret(settings.scrape_token_file)}"
-    targets = []
-    for entry in settings.scrape:
-        url, _, fragment = entry.partition("#")
-        told = dict(parse_qsl(fragment))
-        if told.keys() - NAMEABLE or (fragment and not told):
-            raise ConfigError(f"{entry}: after # write NAME=VALUE, with {', '.join(NAMEABLE)}")
-        own = {"cluster": settings.cluster, "replica": f"static/{_authority(url)}"}
-        targets.append(Target(url, labels_of({**own, **told}), headers))
-    return targets
 
 
 def pod_watch(config: Config, clock: Clock) -> PodWatch | None:
@@ -262,7 +242,7 @@ def agent_of(
         keep(samples)
 
     settings = config.settings
-    reach = reach_for(settings)
+    reach = reach_for(config)
     node = node_target(settings)
     fixed = static_targets(settings)
 
@@ -307,10 +287,6 @@ def recogniser() -> Callable[[bytes], str | None]:
             return None
 
     return name
-
-
-def _authority(url: str) -> str:
-    return url.split("://", 1)[-1].split("/", 1)[0]
 
 
 def secret(file: Path) -> str:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from service import scrape_entries
 from vocabulary.errors import ConfigError
 
 ENV_PREFIX = "TIDEGAUGE_"
@@ -67,6 +68,19 @@ class Settings:
         (), "Pages of model servers and gateways to read; `URL#model=NAME` where a page names none."
     )
     scrape_token_file: Path | None = _setting(None, "Bearer token sent to every page in `scrape`.")
+    scrape_ca_file: Path | None = _setting(
+        None, "Certificates (PEM) that pages are checked against, instead of the system's."
+    )
+    scrape_cert_file: Path | None = _setting(
+        None, "Our certificate chain (PEM), for pages that ask for one."
+    )
+    scrape_key_file: Path | None = _setting(None, "Private key (PEM) of that certificate.")
+    scrape_insecure: bool = _setting(
+        False, "Read pages whose certificate nobody vouches for; anybody could invent them."
+    )
+    scrape_redirects: str = _setting(
+        "never", "Follow a page's redirect: never, or same-host (LiteLLM: /metrics to /metrics/)."
+    )
     interval_seconds: float = _setting(15.0, "Seconds between two readings of a target.")
     timeout_seconds: float = _setting(5.0, "Seconds a target has to answer in full.")
     max_page_mib: float = _setting(16.0, "Largest page accepted from a target.")
@@ -242,6 +256,9 @@ class _Gathered:
         if key not in known:
             near = _near(key, known | {*PLUGIN_SECTIONS, *PART_SECTIONS})
             raise ConfigError(f"{origin}: unknown key `{key}`{near}")
+        if key == "scrape":
+            value, self.parts["scrape"] = scrape_entries.split(value, origin)
+            self.sources.update({f"scrape.{url}": origin for url in self.parts["scrape"]})
         self.values[key] = _convert(key, value, origin)
         self.sources[key] = origin
 
@@ -321,6 +338,7 @@ def _check(settings: Settings) -> Settings:
         raise ConfigError(f"otlp_protocol must be grpc or http, and is {settings.otlp_protocol!r}")
     if settings.kubernetes not in {"auto", "on", "off"}:
         raise ConfigError(f"kubernetes must be auto, on or off, and is {settings.kubernetes!r}")
+    scrape_entries.redirects_of(settings.scrape_redirects, "scrape_redirects")
     for url in (*settings.scrape, *settings.alertmanager_urls, settings.prometheus_url):
         if url and not url.startswith(("http://", "https://")):
             raise ConfigError(f"{url!r} is no URL; write for example http://127.0.0.1:8000/metrics")

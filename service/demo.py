@@ -48,7 +48,7 @@ def prepare(
         part,
         world,
         read=assembly.page_reader(config, READ_SECONDS).read,
-        reach=assembly.reach_for(settings),
+        reach=assembly.reach_for(config),
         base=doors.url,
         deadline_seconds=READ_SECONDS + 0.5,
     )

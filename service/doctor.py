@@ -113,7 +113,7 @@ def _ports(settings: Settings) -> Iterator[Check]:
 
 
 def _targets(
-    settings: Settings, reach: Reach, recognise: Callable[[bytes], str | None]
+    settings: Settings, reach: HttpReach, recognise: Callable[[bytes], str | None]
 ) -> Iterator[Check]:
     if not settings.scrape:
         yield Check(
@@ -135,15 +135,19 @@ def _targets(
                 "is this the metrics page of a model server or gateway?",
             )  # fmt: skip
         else:
+            unchecked = url.startswith("https:") and reach.access_of(url).insecure
             yield Check(
                 url, Verdict.OK, f"{source}, {len(page.body)} bytes in {page.seconds:.3f} s"
-            )
+                + (", its certificate NOT checked (insecure)" if unchecked else ""),
+            )  # fmt: skip
 
 
 _MENDS = {
     "down": "is the server running, and is the port right?",
     "hung": "it accepts connections and stays silent: look at it, or raise timeout_seconds",
-    "unauthorised": "give the token with scrape_token_file",
+    "unauthorised": "give the token with scrape_token_file, or bearer_token_file of this page",
+    "tls": "give ca_file, cert_file or server_name of this page, or scrape_ca_file for all",
+    "redirected": "name the URL it gives, or set scrape_redirects: same-host",
     "unreadable": "is this URL the metrics page (usually /metrics)?",
     "oversized": "raise max_page_mib, or cut the page's cardinality",
 }

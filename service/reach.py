@@ -5,18 +5,19 @@ the environment, no pool. What it lacks is a deadline over the whole exchange; a
 for the time left before each read gives that, against a server that sends one byte a second too.
 """
 
-import functools
 import http.client
+import io
 import socket
 import ssl
+import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
+from service.access import Access, Redirects
 from service.timed_sockets import Deadline, TimedTls, connected, resolved
 from vocabulary.contracts import Page
 from vocabulary.errors import (
@@ -24,6 +25,8 @@ from vocabulary.errors import (
     SourceError,
     SourceHung,
     SourceOversized,
+    SourceRedirected,
+    SourceTls,
     SourceUnauthorised,
     SourceUnreadable,
     SourceUnsupported,
@@ -31,45 +34,69 @@ from vocabulary.errors import (
 from vocabulary.pods import Pod
 
 _CHUNK = 64 * 1024
+_HEADERS = 256 * 1024
+"""Bytes that may come besides a page's body: its headers, and how it is cut into chunks."""
+_LARGE = 1024 * 1024
+"""A page beyond it waits for its turn, so that many large ones at once are not many in memory."""
+_REDIRECTS = 3
+"""How often one page may send us on. LiteLLM does it once; our judgement."""
+
+
+def _turns() -> threading.BoundedSemaphore:
+    return threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpReach:
     """Fetches pages and finds the local driver.
 
-    A target's headers (its bearer token) go to the host of its own URL and nowhere else, because
-    nothing here ever connects to another one.
+    A target's headers (its bearer token) go to the scheme, host and port of its own URL and nowhere
+    else, because nothing here ever connects to another one.
     """
 
     max_bytes: int = 16 * 1024 * 1024
     """Largest page, before and after inflation. The default of VictoriaMetrics' agent."""
-    ca_file: Path | None = None
-    """Certificates (PEM) to trust instead of the system's."""
-    cert_file: Path | None = None
-    """Our own certificate chain (PEM), for targets that ask for one."""
-    key_file: Path | None = None
-    """Private key (PEM) of that certificate; in the same file when None."""
+    access: Access = field(default_factory=Access)
+    """How to enter a target that has no entry of its own."""
+    accesses: Mapping[str, Access] = field(default_factory=dict)
+    """How to enter targets that do, by scheme, host and port (see `origin`)."""
     listed: Callable[[], Sequence[Pod]] = tuple
     """Pods of this node, as whoever follows the Kubernetes API knows them now."""
     monotonic: Callable[[], float] = time.monotonic
     """Seconds on the wall's clock: sockets wait in real time, whatever time is simulated."""
+    large_pages: threading.BoundedSemaphore = field(default_factory=_turns)
+    """Whose turn it is among pages of more than 1 MiB."""
 
     def get(self, url: str, headers: Mapping[str, str], timeout_seconds: float) -> Page:
-        """Fetch *url* within *timeout_seconds* and `max_bytes`, never following a redirect.
+        """Fetch *url* within *timeout_seconds* and `max_bytes`, redirects and all.
 
         Raises:
             SourceError: The named state the target is in.
         """
         parts = _checked(url)
+        access = self.access_of(url)
         began = self.monotonic()
-        deadline = Deadline(began + timeout_seconds, self.monotonic)
-        try:
-            body, kind = self._exchange(parts, headers, deadline)
-        except SourceError:
-            raise
-        except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
-            raise _named(error, parts, timeout_seconds, deadline) from error
-        return Page(body, kind, 200, self.monotonic() - began)
+        deadline = Deadline(began + timeout_seconds, self.monotonic, self.max_bytes + _HEADERS)
+        ours = {"Accept-Encoding": _encoding(parts.hostname or ""), "User-Agent": "tidegauge"}
+        sent = {**ours, **access.headers(), **headers, "Connection": "close"}
+        for _ in range(_REDIRECTS + 1):
+            try:
+                answer = self._exchange(parts, sent, access, deadline)
+            except SourceError:
+                raise
+            except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
+                raise _named(error, parts, timeout_seconds, deadline) from error
+            if isinstance(answer, tuple):
+                return Page(*answer, 200, self.monotonic() - began)
+            parts = _next(answer, parts, access.redirects)
+        raise SourceRedirected(
+            f"sends us on more than {_REDIRECTS} times, the last time to {parts.path[:200]!r}",
+            limit="redirects",
+        )
+
+    def access_of(self, url: str) -> Access:
+        """How *url* is entered."""
+        return self.accesses.get(origin(url), self.access)
 
     @property
     def nvml(self) -> Any:
@@ -90,86 +117,104 @@ class HttpReach:
         return self.listed()
 
     def _exchange(
-        self, parts: SplitResult, headers: Mapping[str, str], deadline: Deadline
-    ) -> tuple[bytes, str]:
+        self, parts: SplitResult, headers: Mapping[str, str], access: Access, deadline: Deadline
+    ) -> tuple[bytes, str] | str:
+        """The page and its type, or where we are sent on to."""
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
-        connection.sock = self._socket(parts, deadline)
+        connection.sock = _socket(parts, access, deadline)
         try:
-            ours = {"Accept-Encoding": _encoding(parts.hostname or ""), "User-Agent": "tidegauge"}
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("GET", path, headers={**ours, **headers, "Connection": "close"})
+            connection.request("GET", path, headers=dict(headers))
             with connection.getresponse() as response:
+                if 300 <= response.status < 400 and response.status != 304:
+                    return response.headers.get("Location", "")
                 _demand_success(response, parts)
-                return self._body(response), response.headers.get("Content-Type", "")
+                return self._body(response, deadline), response.headers.get("Content-Type", "")
         finally:
             connection.close()
 
-    def _socket(self, parts: SplitResult, deadline: Deadline) -> socket.socket:
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        plain = connected(resolved(host, port, deadline), deadline)
-        if parts.scheme != "https":
-            deadline.connected = True
-            return plain
-        try:
-            secured = self._tls().wrap_socket(
-                plain, server_hostname=host, do_handshake_on_connect=False
-            )
-        except BaseException:
-            plain.close()
-            raise
-        assert isinstance(secured, TimedTls)
-        secured.deadline = deadline
-        deadline.connected = True
-        secured.settimeout(deadline.left())
-        try:
-            secured.do_handshake()
-        except BaseException:
-            secured.close()
-            raise
-        return secured
-
-    def _tls(self) -> ssl.SSLContext:
-        files = (self.ca_file, self.cert_file, self.key_file)
-        try:
-            stamps = tuple(file.stat().st_mtime_ns if file else 0 for file in files)
-            return _context(*files, stamps)
-        except (OSError, ssl.SSLError) as error:
-            raise SourceUnauthorised(f"our TLS files cannot be read: {error}") from error
-
-    def _body(self, response: http.client.HTTPResponse) -> bytes:
+    def _body(self, response: http.client.HTTPResponse, deadline: Deadline) -> bytes:
         """The page, inflated, refused as soon as it outgrows the limit on either side."""
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in {"identity", "gzip", ""}:
             raise SourceUnreadable(f"answered in an encoding that was not asked for: {encoding!r}")
+        if (response.length or 0) > self.max_bytes:
+            raise self._oversized()
         inflater = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-        received, size, parts = 0, 0, []
-        while chunk := response.read1(_CHUNK):
-            received += len(chunk)
-            if inflater is not None:
-                chunk = inflater.decompress(chunk, self.max_bytes - size + 1)
-            size += len(chunk)
-            if max(size, received) > self.max_bytes:
-                raise SourceOversized(f"the page has more than {self.max_bytes} bytes")
-            parts.append(chunk)
+        page, size, our_turn = io.BytesIO(), 0, False
+        try:
+            while chunk := response.read1(_CHUNK):
+                if inflater is not None:
+                    chunk = inflater.decompress(chunk, self.max_bytes - size + 1)
+                size += page.write(chunk)
+                if size > self.max_bytes:
+                    raise self._oversized()
+                if size > _LARGE and not our_turn:
+                    our_turn = self.large_pages.acquire(timeout=deadline.left())
+        finally:
+            if our_turn:
+                self.large_pages.release()
         if response.length:
             raise SourceUnreadable(f"the page is cut off: {response.length} bytes are missing")
         if inflater is not None and not inflater.eof:
             raise SourceUnreadable("the page is cut off: its gzip stream does not end")
-        return b"".join(parts)
+        return page.getvalue()
+
+    def _oversized(self) -> SourceOversized:
+        return SourceOversized(f"the page has more than {self.max_bytes} bytes", limit="bytes")
 
 
-@functools.lru_cache(maxsize=8)
-def _context(
-    ca: Path | None,
-    cert: Path | None,
-    key: Path | None,
-    stamps: tuple[int, ...],  # noqa: ARG001 - renewed files are read again
-) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca)
-    context.sslsocket_class = TimedTls
-    if cert is not None:
-        context.load_cert_chain(cert, key)
-    return context
+def origin(url: str) -> str:
+    """Scheme, host and port: whoever may have one page's token may have the other's."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname}:{_port(parts)}"
+    except ValueError:
+        return ""
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _socket(parts: SplitResult, access: Access, deadline: Deadline) -> socket.socket:
+    context = access.tls() if parts.scheme == "https" else None
+    host = parts.hostname or ""
+    plain = connected(resolved(host, _port(parts), deadline), deadline)
+    deadline.connected = True
+    if context is None:
+        return plain
+    name = access.server_name or host
+    try:
+        secured = context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
+    except BaseException:
+        plain.close()
+        raise
+    assert isinstance(secured, TimedTls)
+    secured.deadline = deadline
+    secured.settimeout(deadline.left())
+    try:
+        secured.do_handshake()
+    except BaseException:
+        secured.close()
+        raise
+    return secured
+
+
+def _next(location: str, parts: SplitResult, redirects: Redirects) -> SplitResult:
+    """Where a redirect leads, when it may be followed."""
+    here = parts.geturl()
+    try:
+        there = urljoin(here, location)
+    except ValueError:
+        there = location
+    if redirects is Redirects.SAME_HOST and origin(there) == origin(here):
+        return _checked(there)
+    if origin(there) == origin(here):
+        mend = "give that URL, or set redirects to same-host"
+    else:
+        mend = "another host is never followed, since it would be given our token: give that URL"
+    raise SourceRedirected(f"the page is at {there[:200]!r}; {mend}")
 
 
 def _checked(url: str) -> SplitResult:
@@ -196,12 +241,8 @@ def _demand_success(response: http.client.HTTPResponse, parts: SplitResult) -> N
     if status == 200:
         return
     if status in {401, 403}:
-        raise SourceUnauthorised(f"answered {status}: it wants a bearer token that it knows")
-    if 300 <= status < 400:
-        there = response.headers.get("Location", "")[:200]
-        raise SourceUnreadable(
-            f"answered {status}, a redirect to {there!r}; redirects are never followed, "
-            "so give the URL that holds the page"
+        raise SourceUnauthorised(
+            f"answered {status}: it wants a token that it knows (bearer_token_file)"
         )
     raise SourceUnreadable(f"answered {status} at {parts.path or '/'!r}, and no page")
 
@@ -210,12 +251,14 @@ def _named(  # noqa: PLR0911 - one for each way to fail
     error: Exception, parts: SplitResult, seconds: float, deadline: Deadline
 ) -> SourceError:
     """The state that an exception of the standard library means. No message repeats a header."""
-    where = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    where = f"{parts.hostname}:{_port(parts)}"
     match error:
         case TimeoutError() if deadline.connected:
-            return SourceHung(f"{where} accepted, and did not answer in full in {seconds:g} s")
+            return SourceHung(
+                f"{where} accepted, and did not answer in full in {seconds:g} s", "time"
+            )
         case TimeoutError():
-            return SourceDown(f"{where} did not accept a connection in {seconds:g} s")
+            return SourceDown(f"{where} did not accept a connection in {seconds:g} s", "time")
         case ssl.SSLError():
             return _tls_state(error, where)
         case socket.gaierror():
@@ -236,15 +279,20 @@ def _named(  # noqa: PLR0911 - one for each way to fail
 
 def _tls_state(error: ssl.SSLError, where: str) -> SourceError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return SourceUnauthorised(
-            f"{where} shows a certificate we do not trust ({error.verify_message}); "
-            "give its authority as ca_file"
-        )
+        why = error.verify_message
+        mend = "give its authority as ca_file"
+        if "expired" in why or "not yet valid" in why:
+            mend = "renew it, or set this machine's clock"
+        elif "match" in why:  # "Hostname mismatch, …" and "IP address mismatch, …"
+            mend = "give the name it bears as server_name"
+        return SourceTls(f"{where} shows a certificate we do not trust ({why}); {mend}")
     if "CERTIFICATE" in (error.reason or ""):
-        return SourceUnauthorised(f"{where} wants a certificate of ours; give it as cert_file")
+        return SourceTls(f"{where} wants a certificate of ours; give it as cert_file")
+    if "UNKNOWN_CA" in (error.reason or ""):
+        return SourceTls(f"{where} does not know who signed our certificate; check cert_file")
     if isinstance(error, ssl.SSLEOFError):  # TLS 1.3 refuses a client after the handshake is over
         return SourceDown(
             f"{where} broke the TLS connection; if it wants a certificate of ours, give it as "
             "cert_file"
         )
-    return SourceUnreadable(f"{where} does not speak TLS as we do ({error.reason})")
+    return SourceTls(f"{where} does not speak TLS as we do ({error.reason}); is it http://?")

@@ -1,4 +1,8 @@
-"""Sockets that end with their deadline: not each read has some seconds, but the whole exchange."""
+"""Sockets that end with their deadline: not each read has some seconds, but the whole exchange.
+
+They count what comes, too: answers that never become a body (endless headers, interim answers,
+trailers) meet the same limit as a page does.
+"""
 
 import ipaddress
 import socket
@@ -7,17 +11,21 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from vocabulary.errors import SourceUnreadable
+from vocabulary.errors import SourceOversized, SourceUnreadable
 
 Resolved = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
 class Deadline:
-    """The moment by which everything has to be over."""
+    """The moment by which everything has to be over, and how much may have come until then."""
 
-    def __init__(self, end: float, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, end: float, monotonic: Callable[[], float], max_bytes: int = 1 << 40
+    ) -> None:
         self._end = end
         self._monotonic = monotonic
+        self._max_bytes = max_bytes
+        self._received = 0
         self.connected = False
 
     def left(self) -> float:
@@ -27,6 +35,13 @@ class Deadline:
             raise TimeoutError
         return seconds
 
+    def count(self, received: int) -> int:
+        """Bytes just *received*; SourceOversized when all of them are more than may come."""
+        self._received += received
+        if self._received > self._max_bytes:
+            raise SourceOversized(f"sends more than {self._max_bytes} bytes", limit="bytes")
+        return received
+
 
 class TimedSocket(socket.socket):
     """A socket whose every read and write ends at the deadline of the whole exchange."""
@@ -35,7 +50,7 @@ class TimedSocket(socket.socket):
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         self.settimeout(self.deadline.left())
-        return super().recv_into(*args, **kwargs)
+        return self.deadline.count(super().recv_into(*args, **kwargs))
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
         self.settimeout(self.deadline.left())
@@ -49,7 +64,7 @@ class TimedTls(ssl.SSLSocket):
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         self.settimeout(self.deadline.left())
-        return super().recv_into(*args, **kwargs)
+        return self.deadline.count(super().recv_into(*args, **kwargs))
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
         self.settimeout(self.deadline.left())
@@ -84,9 +99,7 @@ def resolved(host: str, port: int, deadline: Deadline) -> list[Resolved]:
         raise failure[0]
     if not answer:
         raise TimeoutError
-    if any(
-        ipaddress.ip_address(address[0].partition("%")[0]).is_link_local for _, address in answer
-    ):
+    if any(_link_local(address[0]) for _, address in answer):
         raise SourceUnreadable(f"{host} is a link-local address: metadata services are never read")
     return answer
 

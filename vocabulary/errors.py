@@ -7,6 +7,8 @@
     │   ├── SourceDown           refused, reset or not resolvable
     │   ├── SourceHung           connected, and did not answer in time
     │   ├── SourceUnauthorised   401 or 403
+    │   ├── SourceTls            a certificate, theirs or ours, is not accepted
+    │   ├── SourceRedirected     says that its page is elsewhere
     │   ├── SourceUnreadable     answered, and it is no page we can read
     │   ├── SourceOversized      answered more than the limit allows
     │   ├── SourceUnfamiliar     answered a good page on which we know no name
@@ -41,6 +43,11 @@ class SourceError(TidegaugeError):
 
     verdict: ClassVar[str] = "unreadable"
 
+    def __init__(self, message: str, limit: str = "") -> None:
+        super().__init__(message)
+        self.limit = limit
+        """Which of our limits refused it (`bytes`, `samples`, …); empty when none did."""
+
 
 class SourceDown(SourceError):
     """Refused, reset or not resolvable."""
@@ -58,6 +65,18 @@ class SourceUnauthorised(SourceError):
     """Answered 401 or 403."""
 
     verdict = "unauthorised"
+
+
+class SourceTls(SourceError):
+    """A certificate, theirs or ours, is not accepted, or no TLS is spoken."""
+
+    verdict = "tls"
+
+
+class SourceRedirected(SourceError):
+    """Answered that the page is elsewhere, where we do not follow."""
+
+    verdict = "redirected"
 
 
 class SourceUnreadable(SourceError):

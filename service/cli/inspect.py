@@ -35,9 +35,9 @@ def doctor(
     """Say what Tidegauge can and cannot see here, and how to mend it. Exit code 1 when blind."""
     from service.assembly import pod_rules, reach_for, recogniser
 
-    settings = configuration(config, scrape=scrape or None).settings
-    rules = pod_rules(settings)
-    checks = list(examine(settings, reach_for(settings), recogniser(), rules))
+    effective = configuration(config, scrape=scrape or None)
+    rules = pod_rules(effective.settings)
+    checks = list(examine(effective.settings, reach_for(effective), recogniser(), rules))
     if output is Output.JSON:
         print_json([dataclasses.asdict(check) for check in checks])
     else:
@@ -66,4 +66,7 @@ def config_show(config: ConfigOption = None, output: OutputOption = Output.TABLE
 
 
 def _plain(value: object) -> str:
+    """A value for the table; what is not set becomes its dash."""
+    if value is None:
+        return ""
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

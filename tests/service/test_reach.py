@@ -1,19 +1,15 @@
 """Hostile targets on loopback: whatever they do, the reach ends in time, in bounds, with a name."""
 
-import contextlib
 import gzip
-import os
-import shutil
 import socket
-import ssl
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
+from loopback_target import PAGE, Target, answer
 
+from service.access import Access, Redirects
 from service.reach import HttpReach
 from service.timed_sockets import Deadline, resolved
 from vocabulary.errors import (
@@ -21,78 +17,11 @@ from vocabulary.errors import (
     SourceError,
     SourceHung,
     SourceOversized,
+    SourceRedirected,
     SourceUnauthorised,
     SourceUnreadable,
     SourceUnsupported,
 )
-
-PAGE = b"# TYPE up gauge\nup 1\n"
-Behaviour = Callable[[socket.socket, bytes], None]
-
-
-class Target:
-    """A server that reads one request and then does what it was told."""
-
-    def __init__(self, behave: Behaviour, context: ssl.SSLContext | None = None) -> None:
-        self.requests: list[bytes] = []
-        self._behave = behave
-        self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        scheme = "https" if context else "http"
-        self.url = f"{scheme}://127.0.0.1:{self.port}/metrics"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            with contextlib.suppress(OSError):
-                if self._context:
-                    client = self._context.wrap_socket(
-                        client, server_side=True, do_handshake_on_connect=False
-                    )
-                with client:
-                    client.settimeout(5)
-                    if isinstance(client, ssl.SSLSocket):
-                        client.do_handshake()
-                    self._converse(client)
-
-    def _converse(self, client: socket.socket) -> None:
-        request = b""
-        while b"\r\n\r\n" not in request:
-            piece = client.recv(65536)
-            if not piece:
-                return
-            request += piece
-        self.requests.append(request)
-        self._behave(client, request)
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept
-        self._listener.close()
-        self._thread.join(5)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Target]]:
-    targets: list[Target] = []
-
-    def start(behave: Behaviour, context: ssl.SSLContext | None = None) -> Target:
-        targets.append(Target(behave, context))
-        return targets[-1]
-
-    yield start
-    for target in targets:
-        target.close()
-
-
-def answer(body: bytes, *headers: str, status: str = "200 OK") -> Behaviour:
-    lines = "".join(f"{line}\r\n" for line in (*headers, f"Content-Length: {len(body)}"))
-    return lambda client, _: client.sendall(f"HTTP/1.1 {status}\r\n{lines}\r\n".encode() + body)
 
 
 def get(url: str, seconds: float = 2.0, **settings: object) -> bytes:
@@ -182,9 +111,80 @@ def test_a_redirect_is_named_and_the_token_stays_here(
 ) -> None:
     thief = serve(answer(PAGE))
     target = serve(answer(b"", f"Location: {thief.url}", status=status))
-    with pytest.raises(SourceUnreadable, match=r"redirect to .*never followed"):
-        get(target.url)
+    for redirects in Redirects:
+        with pytest.raises(SourceRedirected, match=r"another host is never followed"):
+            get(target.url, access=Access(redirects=redirects))
     assert thief.requests == []
+
+
+def test_a_redirect_on_the_same_host_is_followed_only_when_told(
+    serve: Callable[..., Target],
+) -> None:
+    def litellm(client: socket.socket, request: bytes) -> None:
+        if request.startswith(b"GET /metrics/ "):
+            answer(PAGE)(client, request)
+        else:
+            answer(b"", "Location: /metrics/", status="307 Temporary")(client, request)
+
+    target = serve(litellm)
+    with pytest.raises(SourceRedirected, match=r"/metrics/.*same-host"):
+        get(target.url)
+    assert get(target.url, access=Access(redirects=Redirects.SAME_HOST)) == PAGE
+    assert b"Authorization: Bearer secret" in target.requests[-1]
+
+
+@pytest.mark.parametrize("there", ["/metrics", "", "?again", "//[", "ftp://127.0.0.1/"])
+def test_a_redirect_that_leads_nowhere_ends(serve: Callable[..., Target], there: str) -> None:
+    target = serve(answer(b"", f"Location: {there}", status="302 Found"))
+    with pytest.raises(SourceError) as caught:
+        get(target.url, access=Access(redirects=Redirects.SAME_HOST))
+    assert caught.value.verdict in {"redirected", "unreadable"}
+    assert len(target.requests) <= 4
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 9,
+    ],
+)
+def test_an_answer_that_never_becomes_a_page_is_oversized(
+    serve: Callable[..., Target], endless: bytes
+) -> None:
+    def pour(client: socket.socket, _: bytes) -> None:
+        client.sendall(endless)
+        again = endless if b"100" in endless else b"A: b\r\n"
+        while True:
+            client.sendall(again * 4096)
+
+    with pytest.raises(SourceOversized) as caught:
+        get(serve(pour).url, 10.0, max_bytes=100_000)
+    assert caught.value.limit == "bytes"
+
+
+def test_a_page_that_says_it_is_too_long_is_refused_before_it_comes(
+    serve: Callable[..., Target],
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000001\r\n\r\n"
+    with pytest.raises(SourceOversized, match="more than 1000 bytes"):
+        get(serve(lambda client, _: client.sendall(head)).url, 5.0, max_bytes=1000)
+
+
+def test_large_pages_take_turns_and_all_arrive(serve: Callable[..., Target]) -> None:
+    page = b"up 1\n" * 500_000
+    reach, found = HttpReach(), []
+    urls = [serve(answer(page)).url for _ in range(6)]
+    threads = [
+        threading.Thread(target=lambda u=url: found.append(reach.get(u, {}, 20.0).body == page))
+        for url in urls
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 6
+    assert reach.large_pages.acquire(blocking=False), "every turn was given back"
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
@@ -322,85 +322,3 @@ def test_nvml_is_the_real_module_and_its_absence_is_a_state(
     monkeypatch.setitem(__import__("sys").modules, "pynvml", None)
     with pytest.raises(SourceUnsupported, match="nvidia-ml-py"):
         _ = HttpReach().nvml
-
-
-# -- TLS ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl here to make certificates with")
-    folder = tmp_path_factory.mktemp("tls")
-    for name in ("server", "client"):
-        subprocess.run(
-            [
-                openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                "-nodes", "-days", "2", "-keyout", f"{name}.key", "-out", f"{name}.pem",
-                "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
-            ],
-            cwd=folder, check=True, capture_output=True, env={"PATH": os.environ["PATH"]},
-        )  # fmt: skip
-    return folder
-
-
-def server_context(folder: Path, demand_client: bool = False) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem", folder / "server.key")
-    if demand_client:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(folder / "client.pem")
-    return context
-
-
-def test_a_certificate_is_checked_against_the_given_authority(
-    serve: Callable[..., Target], certificates: Path
-) -> None:
-    target = serve(answer(PAGE), server_context(certificates))
-    with pytest.raises(SourceUnauthorised, match="ca_file"):
-        get(target.url)
-    assert get(target.url, ca_file=certificates / "server.pem") == PAGE
-
-
-def test_a_client_certificate_is_shown_where_one_is_wanted(
-    serve: Callable[..., Target], certificates: Path
-) -> None:
-    target = serve(answer(PAGE), server_context(certificates, demand_client=True))
-    trust = {"ca_file": certificates / "server.pem"}
-    # refused by an alert or by a closed connection, whichever arrives first
-    with pytest.raises((SourceUnauthorised, SourceDown), match=r"cert_file|broke the connection"):
-        get(target.url, **trust)
-    ours = {"cert_file": certificates / "client.pem", "key_file": certificates / "client.key"}
-    assert get(target.url, **trust, **ours) == PAGE
-
-
-def test_a_slow_loris_behind_tls_cannot_stretch_the_deadline(
-    serve: Callable[..., Target], certificates: Path
-) -> None:
-    def drip(client: socket.socket, _: bytes) -> None:
-        for _ in range(40):
-            client.sendall(b"X")
-            time.sleep(0.05)
-
-    target = serve(drip, server_context(certificates))
-    began = time.monotonic()
-    with pytest.raises(SourceHung):
-        get(target.url, 0.4, ca_file=certificates / "server.pem")
-    assert time.monotonic() - began < 1.2
-
-
-def test_a_handshake_that_never_ends_is_hung_and_plain_http_is_no_tls(
-    serve: Callable[..., Target], certificates: Path
-) -> None:
-    plain = serve(answer(PAGE))
-    with pytest.raises(SourceError):
-        get(plain.url.replace("http:", "https:"), 0.4, ca_file=certificates / "server.pem")
-
-
-def test_tls_files_that_cannot_be_read_are_named(
-    serve: Callable[..., Target], tmp_path: Path
-) -> None:
-    url = serve(answer(PAGE)).url.replace("http:", "https:")
-    with pytest.raises(SourceUnauthorised, match="TLS files"):
-        get(url, 1.0, ca_file=tmp_path / "missing.pem")
