@@ -1,25 +1,56 @@
-"""Processes on a device: the memory each holds, and the SM time it took."""
+"""Processes on a device: how many, the memory each holds, and the SM time it took."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from collectors._nvml_calls import Fact, Signal
+from collectors._nvml_calls import Fact, Signal, ask
 from vocabulary import metrics as m
+
+_MORE_LISTS = (
+    "nvmlDeviceGetGraphicsRunningProcesses",
+    "nvmlDeviceGetMPSComputeRunningProcesses",
+)
+"""Beside the list of compute processes; a client of MPS is in its own list, or in both."""
 
 
 def _memory(nvml: Any, handle: Any) -> Iterator[Fact]:
-    """By process id of the host; a process whose memory the driver will not tell is left out."""
-    held: dict[int, float] = {}
-    for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle):
-        if process.usedGpuMemory is not None:
-            held[process.pid] = held.get(process.pid, 0.0) + process.usedGpuMemory
+    """By process id of the host; a process whose memory the driver will not tell is counted only.
+
+    One that is in several lists is told the same memory in each, which is not to be summed.
+    """
+    lists = [
+        nvml.nvmlDeviceGetComputeRunningProcesses(handle),
+        *(ask(nvml, partial(_listed, nvml, name, handle)) for name in _MORE_LISTS),
+    ]
+    held: dict[int, float | None] = {}
+    for found in lists:
+        for pid, memory in _summed(found).items():
+            known = held.get(pid)
+            held[pid] = memory if known is None else max(known, memory or 0.0)
+    yield m.GPU_PROCESSES, {}, float(len(held))
     for pid, memory in held.items():
-        yield m.GPU_PROCESS_MEMORY, {"pid": str(pid)}, memory
+        if memory is not None:
+            yield m.GPU_PROCESS_MEMORY, {"pid": str(pid)}, memory
 
 
-PROCESS_MEMORY = Signal((m.GPU_PROCESS_MEMORY,), _memory)
+def _listed(nvml: Any, name: str, handle: Any) -> Iterator[Any]:
+    yield from getattr(nvml, name)(handle)
+
+
+def _summed(processes: Any) -> dict[int, float | None]:
+    """Memory by process id within one list, where one process may have several contexts."""
+    held: dict[int, float | None] = {}
+    for one in processes:
+        before, memory = held.get(one.pid), one.usedGpuMemory
+        known = [float(value) for value in (before, memory) if value is not None]
+        held[one.pid] = sum(known) if known else None
+    return held
+
+
+PROCESS_MEMORY = Signal((m.GPU_PROCESSES, m.GPU_PROCESS_MEMORY), _memory)
 
 
 @dataclass(slots=True)

@@ -71,6 +71,7 @@ class Nvml(Collector):
         m.GPU_INFO,
         m.GPU_XID_EVENTS,
         m.GPU_MIG_INSTANCE,
+        m.GPU_PROCESSES,
         m.GPU_PROCESS_MEMORY,
         m.GPU_PROCESS_UTILIZATION,
         *GPM_METRICS.values(),

@@ -20,7 +20,8 @@ class ProcessOwners(Collector):
     """Another collector's samples; those of processes named by pod and replica.
 
     `owner` is `pod`, or `unallocated` where the process uses a GPU that Kubernetes gave nobody: one
-    of the host, or of a pod that asked for none. It is absent where a process cannot be told.
+    of the host, or of a pod that asked for none; such a process bears its `command` too. It is
+    absent where a process cannot be told.
     """
 
     inner: Collector
@@ -47,7 +48,7 @@ class ProcessOwners(Collector):
         if place is None:
             return {}
         if not place.pod_uid:
-            return {"owner": "unallocated"}
+            return {"owner": "unallocated", "command": self._command(pid)}
         pod = pods.get(place.pod_uid)
         if pod is None:
             return {}
@@ -55,14 +56,25 @@ class ProcessOwners(Collector):
         labels = pod_labels(pod, named[0].name if named else "", cluster)
         if not named:
             del labels["replica"]
-        return {**labels, "owner": "pod" if pod.asks_for_gpu else "unallocated"}
+        if pod.asks_for_gpu:
+            return {**labels, "owner": "pod"}
+        return {**labels, "owner": "unallocated", "command": self._command(pid)}
 
     def _place(self, pid: str) -> Place | None:
         """None when the process has ended, or /proc is hidden from us."""
         if not pid.isascii() or not pid.isdecimal():
             return None
+        text = self._read(pid, "cgroup", 64 * 1024)
+        return None if text is None else place_of(text)
+
+    def _command(self, pid: str) -> str:
+        """The kernel's name of the process: 15 bytes that the process may choose itself."""
+        text = self._read(pid, "comm", 64) or ""
+        return "".join(one if one.isprintable() else "?" for one in text.strip())[:15]
+
+    def _read(self, pid: str, name: str, most: int) -> str | None:
         try:
-            with (self.proc / pid / "cgroup").open("rb") as file:
-                return place_of(file.read(64 * 1024).decode("utf-8", "replace"))
+            with (self.proc / pid / name).open("rb") as file:
+                return file.read(most).decode("utf-8", "replace")
         except OSError:
             return None

@@ -166,6 +166,7 @@ def test_a_signal_the_device_lacks_is_missing_alone(
 
 GPM = {m.GPU_SM_ACTIVE, m.GPU_SM_OCCUPANCY, m.GPU_TENSOR_ACTIVE, m.GPU_DRAM_ACTIVE}
 GO_TOGETHER = {
+    "processes": {m.GPU_PROCESSES, m.GPU_PROCESS_MEMORY},
     "memory": {m.GPU_MEMORY_USAGE, m.GPU_MEMORY_LIMIT, m.GPU_MEMORY_RESERVED},
     "util": {m.GPU_UTILIZATION, m.GPU_MEMORY_BUSY},
     "sram": {m.GPU_SRAM_ERRORS, m.GPU_SRAM_THRESHOLD},

@@ -13,7 +13,11 @@
  *     0.gpm 1            GPM is there; 0.gpm_5 40 is what metric 5 counts, told as a mean of two
  *                        samples; 0.mig_gpm_5 likewise, and one more for each GPU instance
  *     0.fabric 3         state of the fabric; likewise fabric_status, fabric_health (mask)
- *     0.sm_time 7        newest process samples: sm_a and sm_b (percent) of process 4000
+ *     0.sm_time 7        newest process samples: sm_a and sm_b (percent) of process 4000, sm_1 of
+ *                        process 4001, and so on
+ *     0.processes 3      processes 4000 to 4002; process_memory_1 is what the second holds;
+ *                        likewise graphics, and mps, which begins at 4010
+ *     0.minor 5          minor number, where it is not the index
  *     no_driver 1        nvmlInit says that no driver is loaded
  *
  * With -DOLD_DRIVER the symbols that came after the 525 series are left out.
@@ -35,6 +39,7 @@
 #define LOST 15
 
 #define MIG_PLACES 7
+#define OTHERS 4 /* processes after the first that may have samples */
 
 typedef struct device { int index, instance, layout; } *Device; /* instance 0: the whole */
 typedef unsigned long long u64;
@@ -351,33 +356,61 @@ int nvmlDeviceGetPcieReplayCounter(Device device, unsigned *replays) {
 
 struct process { unsigned pid; u64 memory; unsigned gpu_instance, compute_instance; };
 
-int nvmlDeviceGetComputeRunningProcesses_v3(Device device, unsigned *count, struct process *found) {
-    DEMAND(device, "processes");
-    unsigned there = (unsigned)state(device->index, "processes", 0);
-    if (device->instance) there = device->instance == 1; /* of a cut device: one, in the first */
+/* Processes 4000, 4001, ... of which the second will not tell its memory unless it is set. */
+static int listed(Device device, unsigned there, unsigned first, unsigned *count,
+                  struct process *found) {
+    char key[40];
     unsigned room = *count;
     *count = there;
     if (there == 0) return OK;
     if (!found || room < there) return SIZE;
     for (unsigned i = 0; i < there; i++) {
-        found[i].pid = 4000 + i;
-        found[i].memory = i == 1 ? ~0ULL : 30000000000ULL; /* the second will not tell */
+        snprintf(key, sizeof key, "process_memory_%u", first + i);
+        double memory = state(device->index, key, first + i == 1 ? -1 : 30e9);
+        found[i].pid = 4000 + first + i;
+        found[i].memory = memory < 0 ? ~0ULL : (u64)memory;
         found[i].gpu_instance = found[i].compute_instance = 0xFFFFFFFF;
     }
     return OK;
 }
 
+int nvmlDeviceGetComputeRunningProcesses_v3(Device device, unsigned *count, struct process *found) {
+    DEMAND(device, "processes");
+    unsigned there = (unsigned)state(device->index, "processes", 0);
+    if (device->instance) there = device->instance == 1; /* of a cut device: one, in the first */
+    return listed(device, there, 0, count, found);
+}
+
+int nvmlDeviceGetGraphicsRunningProcesses_v3(Device device, unsigned *count, struct process *found) {
+    DEMAND_WHOLE(device, "graphics");
+    return listed(device, (unsigned)state(device->index, "graphics", 0), 0, count, found);
+}
+
+int nvmlDeviceGetMPSComputeRunningProcesses_v3(Device device, unsigned *count,
+                                               struct process *found) {
+    DEMAND_WHOLE(device, "mps");
+    return listed(device, (unsigned)state(device->index, "mps", 0), 10, count, found);
+}
+
 struct use { unsigned pid; u64 at; unsigned sm, memory, encoder, decoder; };
 
 int nvmlDeviceGetProcessUtilization(Device device, struct use *found, unsigned *count, u64 since) {
+    char key[16];
     DEMAND_WHOLE(device, "process_use");
     if (is_cut(device)) return NOT_SUPPORTED;
     u64 now = (u64)state(device->index, "sm_time", 0);
     if (now <= since) return NOT_FOUND;
     unsigned room = *count;
-    *count = 4;
-    if (!found || room < 4) return SIZE;
-    memset(found, 0, 4 * sizeof *found);
+    *count = 4 + OTHERS;
+    if (!found || room < 4 + OTHERS) return SIZE;
+    memset(found, 0, (4 + OTHERS) * sizeof *found);
+    for (unsigned i = 1; i <= OTHERS; i++) {
+        snprintf(key, sizeof key, "sm_%u", i);
+        double busy = state(device->index, key, -1);
+        struct use *other = &found[3 + i];
+        if (busy < 0) continue; /* of no process */
+        *other = (struct use){4000 + i, now, (unsigned)busy, 0, 0, 0};
+    }
     for (int i = 0; i < 4; i++) { found[i].pid = 4000; found[i].at = now; }
     found[0].sm = (unsigned)state(device->index, "sm_a", 0);
     found[1].sm = (unsigned)state(device->index, "sm_b", 0);
@@ -416,6 +449,30 @@ int nvmlDeviceGetGpuInstanceId(Device device, unsigned *id) {
     DEMAND(device, "mig");
     *id = 6 + (unsigned)device->instance;
     if (state(device->index, "mig_moves", 0) && device->instance == 2) return NOT_FOUND;
+    return OK;
+}
+
+struct placement { unsigned start, size; };
+struct instance_info { Device device; unsigned id, profile; struct placement placement; };
+
+int nvmlDeviceGetMinorNumber(Device device, unsigned *minor) {
+    DEMAND_WHOLE(device, "minor");
+    *minor = (unsigned)state(device->index, "minor", device->index);
+    return OK;
+}
+
+/* What only a privileged user is told: where an instance lies. */
+int nvmlDeviceGetGpuInstanceById(Device device, unsigned id, Device *found) {
+    DEMAND_WHOLE(device, "placement");
+    int layout = (int)state(device->index, "mig_layout", 0);
+    if (id < 7 || id - 6 >= MIG_PLACES) return NOT_FOUND;
+    *found = &instances[device->index][layout % 8][id - 6];
+    return OK;
+}
+
+int nvmlGpuInstanceGetInfo(Device device, struct instance_info *info) {
+    *info = (struct instance_info){device, 6 + (unsigned)device->instance, 19,
+                                   {(unsigned)device->instance - 1, 1}};
     return OK;
 }
 

@@ -106,12 +106,14 @@ def test_processes_get_their_pod_and_intruders_are_told(tmp_path: Path) -> None:
     ):
         (tmp_path / pid).mkdir()
         (tmp_path / pid / "cgroup").write_text(f"0::{path}\n")
+        (tmp_path / pid / "comm").write_bytes(b"a\x1b[31mvery\xfflong name\n")
     told = owners(tmp_path, body, pod_body("spy", uid=other, limits={}))
     assert told["1"] == {
         "gpu": "g", "cluster": "prod", "namespace": "llm", "pod": "chat-1", "pool": "llm/chat",
         "replica": f"prod/llm/{UID}/vllm", "owner": "pod",
     }  # fmt: skip
-    assert told["2"] == {"gpu": "g", "owner": "unallocated"}
+    assert told["2"] == {"gpu": "g", "owner": "unallocated", "command": "a?[31mvery\ufffdlong"}
+    assert told["3"]["command"] == told["2"]["command"]
     assert (told["3"]["owner"], told["3"]["pod"]) == ("unallocated", "spy")
     assert "replica" not in told["3"], "its container is not known"
     assert told["4"] == told["../1"] == {"gpu": "g"}, "what cannot be told is not guessed"
