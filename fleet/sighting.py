@@ -27,6 +27,7 @@ WAITING = _watch(signals.WAITING)
 KV_USAGE = _watch(signals.KV_USAGE)
 STEPS = _watch(signals.STEP_RATE)
 STEP_TOKENS = _watch(signals.STEP_TOKEN_RATE)
+FINISHED = _watch(signals.FINISHED_RATE)
 AWAKE = _watch(signals.ENGINE_AWAKE)
 STARTED = _watch(signals.ENGINE_START)
 ALLOCATION = _watch(signals.GPU_ALLOCATION)
@@ -36,7 +37,7 @@ GPU_INFO = _watch(signals.GPU_INFO)
 DESIRED = _watch(signals.POOL_DESIRED)
 
 WATCHES = (
-    TARGETS, RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS,
+    TARGETS, RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS, FINISHED,
     AWAKE, STARTED, ALLOCATION, GPU_CLOCK, GPU_BUSY, GPU_INFO, DESIRED,
 )  # fmt: skip
 """Everything a fleet view looks at."""
@@ -78,7 +79,7 @@ def look(frame: Callable[[Watch], Frame]) -> Sightings:
             up = np.where(np.isfinite(row), 1.0, np.nan)
             verdict = "ok" if np.isfinite(up[-1]) else ""
             replicas[labels["replica"]] = Seen(_identity([labels]), verdict, up)
-    per_replica = (RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS, AWAKE, STARTED)
+    per_replica = (RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS, FINISHED, AWAKE, STARTED)
     rows = {watch: _by_replica(frame(watch)) for watch in per_replica}
     return Sightings(frame, targets.times, replicas, rows)
 

@@ -32,6 +32,8 @@ class Sight:
     waiting: Array
     heartbeat: Array
     """Steps, or tokens counted at each step, a second; all NaN where neither is counted."""
+    finished: Array
+    """Requests that ended a second: the only sign of work where running ones are not counted."""
     awake: Array
     kv_usage: Array
     ever_up: bool = False
@@ -76,7 +78,8 @@ class StateRules:
         now = float(sight.times[-1])
         if sight.verdict != "ok":
             return self._unread(sight, now)
-        if not any(np.isfinite(part).any() for part in (sight.running, sight.heartbeat)):
+        signs = (sight.running, sight.heartbeat, sight.finished)
+        if not any(np.isfinite(part).any() for part in signs):
             if now - sight.first_seen < self.queue_seconds:
                 return Judgement(ReplicaState.LOADING, "first look", now)
             return Judgement(ReplicaState.BLIND, UNKNOWN_NAMES, now)
@@ -107,7 +110,7 @@ class StateRules:
         work = np.nansum([sight.running, sight.waiting], axis=0)
         work[~np.isfinite(sight.running) & ~np.isfinite(sight.waiting)] = np.nan
         if not _newest(work) > 0.0:
-            return Judgement(ReplicaState.IDLE, "no work", now)
+            return self._without_visible_work(sight, now)
         stalled = self._stalled_since(sight, work)
         if stalled is not None:
             young = sight.started is not None and now - sight.started < self.loading_seconds
@@ -125,6 +128,14 @@ class StateRules:
         return Judgement(
             ReplicaState.SERVING, "steps run" if moves else "progress is not counted by step", now
         )
+
+    def _without_visible_work(self, sight: Sight, now: float) -> Judgement:
+        """Where running requests are not counted (Triton's core), those that end show work."""
+        if np.isfinite(sight.running).any():
+            return Judgement(ReplicaState.IDLE, "no work", now)
+        if _newest(sight.finished) > 0.0:
+            return Judgement(ReplicaState.SERVING, "requests finish", now)
+        return Judgement(ReplicaState.IDLE, "no request waits or finishes", now)
 
     def _stalled_since(self, sight: Sight, work: Array) -> float | None:
         flat = run_start(sight.times, sight.heartbeat, sight.heartbeat == 0.0)

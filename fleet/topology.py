@@ -187,6 +187,7 @@ class FleetView:
             running=seen.row(sighting.RUNNING, replica_id),
             waiting=seen.row(sighting.WAITING, replica_id),
             heartbeat=heartbeat,
+            finished=seen.row(sighting.FINISHED, replica_id),
             awake=seen.row(sighting.AWAKE, replica_id),
             kv_usage=seen.row(sighting.KV_USAGE, replica_id),
             ever_up=memory.ever_up,

@@ -13,6 +13,7 @@ from vocabulary.entities import Replica, ReplicaState
 STALL = {"engine_steps_per_second": step(NOW - 30.0, 40.0, 0.0),
          "step_tokens_per_second": step(NOW - 30.0, 400.0, 0.0)}  # fmt: skip
 """Rates over 60 s fall to zero a minute after the last step: 90 s ago."""
+LATELY = during(NOW - 30.0, NOW + 1.0, 3.0, 0.0)
 
 
 def state_of(world: World, since: float = 0.0) -> Replica:
@@ -94,6 +95,28 @@ def test_an_unread_page_says_why(verdict: str, reason: str) -> None:
     replica = state_of(world)
     assert (replica.state, replica.reason) == (ReplicaState.BLIND, reason)
     assert replica.since == NOW - 60.0
+
+
+@pytest.mark.parametrize(
+    ("waiting", "finished", "state", "reason"),
+    [
+        (0.0, 2.0, ReplicaState.SERVING, "requests finish"),
+        (LATELY, 0.0, ReplicaState.SERVING, "progress is not counted by step"),
+        (3.0, 2.0, ReplicaState.SATURATED, "requests wait while steps run"),
+        (0.0, 0.0, ReplicaState.IDLE, "no request waits or finishes"),
+        (0.0, step(NOW - 60.0, 2.0, 0.0), ReplicaState.IDLE, "no request waits or finishes"),
+    ],
+)
+def test_where_running_requests_are_not_counted_those_that_end_show_work(
+    waiting: Any, finished: Any, state: ReplicaState, reason: str
+) -> None:
+    world = World().replica(
+        "a", requests_running=None, engine_steps_per_second=None, step_tokens_per_second=None,
+        requests_waiting=waiting,
+        requests_finished_per_second=finished,
+    )  # fmt: skip
+    replica = state_of(world)
+    assert (replica.state, replica.reason) == (state, reason)
 
 
 def test_a_page_without_known_names_is_blind() -> None:
