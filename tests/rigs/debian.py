@@ -39,10 +39,9 @@ class Source:
     suite: str
     keyring: str = _KEYRING
 
-    @property
-    def line(self) -> str:
-        """The one-line form."""
-        return f"deb [signed-by={self.keyring}] {self.uri} {self.suite} main"
+    def line(self, kind: str) -> str:
+        """The one-line form; *kind* is deb for programs, deb-src for what they are made of."""
+        return f"{kind} [signed-by={self.keyring}] {self.uri} {self.suite} main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,18 @@ def unpacked(
         shutil.rmtree(folder / "apt")
 
     return Unpacked(cache.made_once(name, recipe, make) / "root")
+
+
+def source_archives(package: str, folder: Path) -> list[Path]:
+    """
+    The archives of the source package *package* of this release, downloaded below *folder*.
+
+    Raises:
+        RigUnavailable: No apt, no Debian archive configured, or it cannot be reached.
+    """
+    apt = _PrivateApt(package, folder / "apt", _sources_for(OWN_RELEASE), kind="deb-src")
+    apt.update()
+    return apt.download_source(package)
 
 
 def installed(program: str, suite: str = OWN_RELEASE) -> Path | None:
@@ -163,13 +174,16 @@ def _sources_for(suite: str) -> list[Source]:
 class _PrivateApt:
     """apt with lists and cache in a folder of ours. Needs no root, changes nothing outside."""
 
-    def __init__(self, name: str, folder: Path, sources: Sequence[Source]) -> None:
+    def __init__(
+        self, name: str, folder: Path, sources: Sequence[Source], kind: str = "deb"
+    ) -> None:
         self.name = name
         self.downloads = folder / "downloads"
         for made in ("lists/partial", "cache/archives/partial", "downloads"):
             (folder / made).mkdir(parents=True)
         listed = folder / "sources.list"
-        listed.write_text("".join(f"{source.line}\n" for source in sources), encoding="utf-8")
+        lines = "".join(f"{source.line(kind)}\n" for source in sources)
+        listed.write_text(lines, encoding="utf-8")
         options = {
             "Dir::Etc::sourcelist": listed,
             "Dir::Etc::sourceparts": "/dev/null",
@@ -204,6 +218,11 @@ class _PrivateApt:
         """Fetch *packages* and nothing else."""
         self._run("download", ["download", *packages])
         return sorted(self.downloads.glob("*.deb"))
+
+    def download_source(self, package: str) -> list[Path]:
+        """Fetch the source of *package*: apt checks it against the signed lists."""
+        self._run("download", ["--download-only", "source", package])
+        return sorted(self.downloads.glob("*.tar.*"))
 
     def _run(self, what: str, arguments: Sequence[str]) -> str:
         return cache.ran(
