@@ -17,12 +17,14 @@ from vocabulary.expressions import (
     Expr,
     Increase,
     Last,
+    Late,
     Match,
     Over,
     Quantile,
     Rate,
     Ratio,
     Scaled,
+    bound_spellings,
 )
 from vocabulary.metrics import Metric
 from vocabulary.samples import Array, Frame, Labels, empty_frame
@@ -77,6 +79,8 @@ class _Evaluation:
             case Quantile(q, metric, by, window, match):
                 buckets = self._rate(part_of(metric, "bucket"), match, window)
                 return _quantiles(q, _grouped("sum", buckets, (*by, "le")), by)
+            case Late(metric, bound, by, window, match):
+                return self._late(metric, bound, by, window, match)
             case By(how, inner, labels):
                 return _grouped(how, self.value(inner), labels)
             case Ratio(top, bottom, on):
@@ -84,6 +88,19 @@ class _Evaluation:
             case Scaled(inner, factor):
                 table = self.value(inner)
                 return _Table(table.labels, table.values * factor)
+
+    def _late(
+        self, metric: Metric, bound: float, by: Sequence[str], window: float, match: Match
+    ) -> _Table:
+        name = part_of(metric, "bucket")
+        parts = [
+            self._rate(name, (*match, ("le", spelling)), window)
+            for spelling in bound_spellings(bound)
+        ]
+        every = _grouped("sum", self._rate(part_of(metric, "count"), match, window), by)
+        in_time = _grouped("sum", _stacked(parts), by)
+        share = _divided(in_time, every, by)
+        return _Table(share.labels, 1.0 - share.values)
 
     def _rate(self, name: str, match: Match, window: float) -> _Table:
         table = self._increase(name, match, window)
@@ -127,6 +144,12 @@ class _Evaluation:
 def part_of(metric: Metric, part: str) -> str:
     """The name a metric's samples bear, or those of one *part* of a histogram."""
     return f"{metric.name}_{part}" if part else metric.name
+
+
+def _stacked(tables: Sequence[_Table]) -> _Table:
+    """The rows of all *tables*."""
+    labels = [one for table in tables for one in table.labels]
+    return _Table(labels, np.concatenate([table.values for table in tables]))
 
 
 def _only(labels: Labels, wanted: frozenset[str]) -> Labels:

@@ -12,6 +12,7 @@ from vocabulary.expressions import (
     Expr,
     Increase,
     Last,
+    Late,
     Match,
     Over,
     Quantile,
@@ -19,7 +20,9 @@ from vocabulary.expressions import (
     Ratio,
     Scaled,
     Signal,
+    bound_spellings,
 )
+from vocabulary.metrics import Metric
 
 _METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -91,6 +94,8 @@ class _Rendering:
                 buckets = self._ranged("rate", part_of(metric, "bucket"), match, window)
                 grouped = f"sum by ({_names((*by, 'le'))}) ({buckets})"
                 return f"histogram_quantile({number(q)}, {grouped})"
+            case Late(metric, bound, by, window, match):
+                return self._late(metric, bound, by, window, match)
             case By(how, inner, labels):
                 return f"{how} by ({_names(labels)}) ({self.text(inner)}{_known(inner)})"
             case Ratio(top, bottom, on):
@@ -99,9 +104,21 @@ class _Rendering:
             case Scaled(inner, factor):
                 return f"{self._operand(inner)} * {number(factor)}"
 
+    def _late(
+        self, metric: Metric, bound: float, by: Sequence[str], window: float, match: Match
+    ) -> str:
+        name, labels = part_of(metric, "bucket"), _names(by)
+        spoken = [
+            self._ranged("rate", name, (*match, ("le", spelling)), window)
+            for spelling in bound_spellings(bound)
+        ]
+        every = self._ranged("rate", part_of(metric, "count"), match, window)
+        in_time = f"sum by ({labels}) ({' or '.join(spoken)})"
+        return f"1 - {in_time} / on ({labels}) (sum by ({labels}) ({every}) != 0)"
+
     def _operand(self, expr: Expr) -> str:
         text = self.text(expr)
-        return f"({text})" if isinstance(expr, Ratio | Scaled) else text
+        return f"({text})" if isinstance(expr, Late | Ratio | Scaled) else text
 
     def _ranged(self, function: str, name: str, match: Match, window: float) -> str:
         return self._leaf(

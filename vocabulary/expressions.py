@@ -12,6 +12,12 @@ Match = tuple[tuple[str, str], ...]
 """Label equalities a selector demands."""
 
 
+def bound_spellings(bound: float) -> tuple[str, ...]:
+    """How servers write a bucket's bound: Prometheus 3 says `5.0` where older ones say `5`."""
+    plain = f"{bound:g}"
+    return (plain, f"{plain}.0") if bound.is_integer() else (plain,)
+
+
 @dataclass(frozen=True, slots=True)
 class Last:
     """The newest value of a gauge (or of one part of a histogram), as an instant selector."""
@@ -68,6 +74,20 @@ class Quantile:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """Share of a histogram's observations over *window* that lie above *bound*, by labels.
+
+    *bound* must be a bucket's own upper bound, or there is no value: nothing is interpolated.
+    """
+
+    metric: Metric
+    bound: float
+    by: tuple[str, ...]
+    window: float = 300.0
+    match: Match = ()
+
+
+@dataclass(frozen=True, slots=True)
 class By:
     """`sum`, `max`, `min`, `avg` or `count` of an expression by labels."""
 
@@ -93,7 +113,7 @@ class Scaled:
     factor: float
 
 
-Expr = Last | Rate | Increase | Over | Quantile | By | Ratio | Scaled
+Expr = Last | Rate | Increase | Over | Quantile | Late | By | Ratio | Scaled
 
 
 @dataclass(frozen=True, slots=True)

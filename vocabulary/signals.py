@@ -6,6 +6,7 @@ from vocabulary.expressions import (
     Expr,
     Increase,
     Last,
+    Late,
     Match,
     Over,
     Quantile,
@@ -20,6 +21,10 @@ REPLICA = ("pool", "model", "replica", "vantage")
 POOL = ("pool", "model")
 TENANT = ("tenant", "model")
 GPU = ("node", "gpu")
+
+LATE_SECONDS = 5.0
+"""A first token after this is late: the bound that the histograms of OpenTelemetry, vLLM and
+LiteLLM have in common, and about where people give up (our judgement)."""
 
 _ENGINE: Match = (("vantage", "engine"),)
 _GATEWAY: Match = (("vantage", "gateway"),)
@@ -108,6 +113,30 @@ TTFT_P95 = Signal(
     "s",
     "95th percentile of the time to first token, by pool.",
     Quantile(0.95, m.TIME_TO_FIRST_TOKEN, POOL, 300.0, _ENGINE),
+)
+FIRST_TOKENS_LATE = Signal(
+    "first_tokens_late",
+    "ratio",
+    "Share of first tokens over five minutes that came later than five seconds, by pool.",
+    Late(m.TIME_TO_FIRST_TOKEN, LATE_SECONDS, POOL, 300.0, _ENGINE),
+)
+FIRST_TOKEN_RATE = Signal(
+    "first_tokens_per_second",
+    "requests/s",
+    "First tokens a second over five minutes, by pool.",
+    By("sum", Rate(m.TIME_TO_FIRST_TOKEN, 300.0, _ENGINE, "count"), POOL),
+)
+GATEWAY_FIRST_TOKENS_LATE = Signal(
+    "gateway_first_tokens_late",
+    "ratio",
+    "Share of first tokens over five minutes that the gateway saw after five seconds, by model.",
+    Late(m.TIME_TO_FIRST_TOKEN, LATE_SECONDS, ("model",), 300.0, _GATEWAY),
+)
+GATEWAY_FIRST_TOKEN_RATE = Signal(
+    "gateway_first_tokens_per_second",
+    "requests/s",
+    "First tokens a second over five minutes as the gateway saw them, by model.",
+    By("sum", Rate(m.TIME_TO_FIRST_TOKEN, 300.0, _GATEWAY, "count"), ("model",)),
 )
 ITL_MEAN = Signal(
     "inter_token_latency_mean",

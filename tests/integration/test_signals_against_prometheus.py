@@ -29,7 +29,18 @@ from store.prometheus import PrometheusStore
 from vocabulary import metrics as m
 from vocabulary import signals
 from vocabulary.errors import StoreError
-from vocabulary.expressions import By, Increase, Last, Over, Quantile, Rate, Ratio, Scaled, Signal
+from vocabulary.expressions import (
+    By,
+    Increase,
+    Last,
+    Late,
+    Over,
+    Quantile,
+    Rate,
+    Ratio,
+    Scaled,
+    Signal,
+)
 from vocabulary.samples import Frame, Sample, Series, labels_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -77,6 +88,8 @@ EXPRESSIONS = {
         f"quantile {q}": Quantile(q, TTFT, ("model",), 300.0)
         for q in (-0.5, 0.0, 0.37, 0.5, 0.95, 0.999, 1.0, 1.5)
     },
+    "late share": Late(TTFT, 5.0, ("model",), 300.0),
+    "average of late shares": By("avg", Late(TTFT, 5.0, REPLICA, 120.0), ("model",)),
     "quantile by replica": Quantile(0.95, TTFT, REPLICA, 120.0),
     "average of quantiles": By("avg", Quantile(0.9, TTFT, REPLICA, 120.0), ("model",)),
     **{signal.name: signal.expr for signal in signals.ALL},

@@ -16,6 +16,7 @@ from vocabulary.expressions import (
     Expr,
     Increase,
     Last,
+    Late,
     Match,
     Over,
     Quantile,
@@ -276,6 +277,23 @@ def test_quantiles_aggregate_before_they_interpolate_and_pass_over_nonsense() ->
         bucket("2", "no number", 99),
     ]
     assert only(Quantile(0.75, H, (), 60.0), *series, at=60.0) == pytest.approx(1.5)
+
+
+def test_late_is_the_share_above_one_bound_however_it_is_spelt() -> None:
+    def part(name: str, count: float, **labels: str) -> Given:
+        return (f"h_seconds_{name}", labels, [0, 30, 60], [0.0, count / 2, count])
+
+    series = [
+        part("bucket", 8, pod="1", le="5"), part("count", 10, pod="1"),
+        part("bucket", 4, pod="2", le="5.0"), part("count", 10, pod="2"),
+        part("bucket", 9, pod="2", le="10.0"),
+    ]  # fmt: skip
+    assert only(Late(H, 5.0, (), 60.0), *series, at=60.0) == pytest.approx(0.4)
+
+
+def test_late_has_no_value_without_a_bucket_at_the_bound() -> None:
+    series: Given = ("h_seconds_count", {}, [0, 30, 60], [0.0, 5.0, 10.0])
+    assert np.isnan(only(Late(H, 5.0, (), 60.0), series, at=60.0))
 
 
 def test_scaling_scales() -> None:

@@ -14,6 +14,7 @@ from vocabulary.expressions import (
     Expr,
     Increase,
     Last,
+    Late,
     Over,
     Quantile,
     Rate,
@@ -46,6 +47,15 @@ def test_every_signal_is_promql(signal: Signal) -> None:
             (
                 "histogram_quantile(0.95, sum by (pool, le) "
                 "(rate(tidegauge_llm_queue_duration_seconds_bucket[5m])))"
+            ),
+        ),
+        (
+            Late(m.QUEUE_DURATION, 5.0, ("pool",), 300.0),
+            (
+                "1 - sum by (pool) (rate(tidegauge_llm_queue_duration_seconds_bucket"
+                '{le="5"}[5m]) or rate(tidegauge_llm_queue_duration_seconds_bucket{le="5.0"}[5m]))'
+                " / on (pool) (sum by (pool) "
+                "(rate(tidegauge_llm_queue_duration_seconds_count[5m])) != 0)"
             ),
         ),
         (By("max", Last(m.GPU_POWER), ()), "max by () (hw_power_watts)"),
