@@ -77,7 +77,8 @@ class PageCollector(Collector):
             return Plan(())  # process_… and http_… alone could be anybody's
         if len(made.outputs) > self.max_series:
             raise SourceOversized(
-                f"the page would become {len(made.outputs)} series; {self.max_series} are allowed"
+                f"the page would become {len(made.outputs)} series; {self.max_series} are allowed",
+                limit="series",
             )
         return made
 
@@ -122,6 +123,8 @@ class Reading:
     """How long the answer took, or was waited for."""
     collector: str = ""
     """Which collector recognised the page."""
+    limit: str = ""
+    """Which limit refused it, when one did: `time`, `bytes`, `lines`, `samples`, …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ class PageReader:
             samples = self.collectors[name].translate(exposition, target.labels, now)
         except SourceError as error:
             waited = self.monotonic() - began if seconds is None else seconds
-            return Reading((), error.verdict, str(error), waited, name)
+            return Reading((), error.verdict, str(error), waited, name, error.limit)
         return Reading(tuple(samples), "ok", "", seconds, name)
 
     def _collector(self, target: Target, exposition: Exposition) -> str:

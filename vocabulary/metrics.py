@@ -464,6 +464,13 @@ TARGET_SCRAPE_DURATION = _gauge(
 TARGET_SAMPLES = _gauge(
     "tidegauge.target.samples", "{sample}", "Samples the last read gave.", "target"
 )
+TARGET_REFUSALS = _counter(
+    "tidegauge.target.refusals",
+    "{page}",
+    "Pages of which nothing was kept because one of our limits was met: time, bytes, lines, …",
+    "target",
+    "limit",
+)
 REPLICA_STATE = _gauge("tidegauge.replica.state", "1", "1 for the state a replica is in.", "state")
 REPLICAS_DESIRED = _gauge(
     "tidegauge.pool.replicas_desired", "{replica}", "Replicas the pool's controller asks for."

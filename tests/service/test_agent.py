@@ -10,6 +10,7 @@ import pytest
 
 from collectors._reading import Reading
 from service.agent import Agent, Hardware
+from service.lane import Lane
 from vocabulary import metrics
 from vocabulary.contracts import Collector, Reach, Scope, Target
 from vocabulary.errors import SourceHung
@@ -85,10 +86,32 @@ def test_a_hung_target_is_named_and_delays_nobody(pages: Pages) -> None:
 def test_a_target_still_busy_is_not_asked_twice(pages: Pages) -> None:
     hung = target("hung")
     pages.answers = {hung.url: None}
-    agent, _ = agent_of(pages, [hung], deadline_seconds=0.2, workers=1)
+    agent, _ = agent_of(pages, [hung], deadline_seconds=0.2, lane=Lane(most=1))
     for now in (100.0, 115.0, 130.0):
         assert ups(agent.round(now)) == {hung.url: (0.0, "hung")}
     pages.release.set()
+
+
+def test_each_limit_that_refuses_a_target_is_counted(pages: Pages) -> None:
+    one = target("one")
+    agent, _ = agent_of(pages, [one])
+    for now, limit in ((0.0, "bytes"), (15.0, "bytes"), (30.0, "time"), (45.0, "")):
+        pages.answers = {one.url: Reading((), "oversized", limit=limit)}
+        last = agent.round(now)
+    counted = {
+        sample.series.label("limit"): sample.value
+        for sample in last
+        if sample.series.name == metrics.TARGET_REFUSALS.name and not math.isnan(sample.value)
+    }
+    assert counted == {"bytes": 2.0, "time": 1.0}
+
+
+def test_a_page_that_breaks_its_collector_costs_only_itself(pages: Pages) -> None:
+    good, bad = target("good"), target("bad")
+    pages.answers = {good.url: Reading((sample(RUNNING, 3),), "ok")}
+    agent, _ = agent_of(pages, [bad, good])
+    assert ups(agent.round(100.0)) == {good.url: (1.0, "ok"), bad.url: (0.0, "failed")}
+    assert agent.verdicts[bad.url] == ("failed", "KeyError")
 
 
 def test_series_that_a_page_no_longer_shows_are_marked_stale_once(pages: Pages) -> None:
