@@ -92,8 +92,11 @@ class Change:
 
     at: float
     kind: str
-    """`rollout`, `scale`, `config`, `node`, `driver`, `price`, `restart`, `model`."""
+    """Acts: `rollout`, `scale`, `config`, `node`, `driver`, `price`, `restart`, `model`. What was
+    only seen to happen: `probe`, `pending`, `autoscaler`, `health`, `xid`."""
     entity: Entity
     what: str
     """One line a person understands: `image vllm 0.32.0 → 0.33.0`."""
     pool: str = ""
+    id: str = field(default="", compare=False)
+    """Names this one happening wherever and however often it is told; empty where nobody could."""

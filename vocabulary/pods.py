@@ -20,6 +20,25 @@ class Container:
     exit_code: int | None = None
     ended_at: float | None = None
     """When that was, Unix seconds."""
+    command: tuple[str, ...] = ()
+    """Command and arguments, as far as the pod says; what its image adds is not seen. They may hold
+    secrets: they are matched against, and never shown or kept."""
+    waiting: str = ""
+    """Why it cannot be started: `ImagePullBackOff`, …; empty while nothing is wrong."""
+    waiting_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedDevice:
+    """A device that a resource driver offers to claims (DRA); what it does not say is empty."""
+
+    kind: str = ""
+    """`gpu`, `mig`, `vfio`."""
+    uuid: str = ""
+    """Empty for a MIG instance that is made only when it is claimed."""
+    parent: str = ""
+    """UUID of the GPU that a MIG instance is a part of."""
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +59,15 @@ class Pod:
     ip: str = ""
     host_ips: tuple[str, ...] = ()
     host_network: bool = False
+    disrupted: str = ""
+    """Why somebody takes it away before its end: `PreemptionByScheduler`, `EvictionByEvictionAPI`
+    (a drain), …; the pod's condition DisruptionTarget."""
+    unschedulable: str = ""
+    """Why no node takes it, in the scheduler's words; empty when one does."""
     asks_for_gpu: bool = False
     """A container asks for a GPU, or for a device by claim."""
+    created: float = 0.0
+    """Unix seconds; 0 where it is not known."""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     containers: tuple[Container, ...] = ()

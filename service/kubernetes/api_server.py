@@ -1,7 +1,7 @@
-"""The Kubernetes API as a pod of the cluster reaches it: list and watch pods of one node.
+"""The Kubernetes API as a pod of the cluster reaches it: get, list and watch, and never write.
 
 The official client weighs 75 MB on disk and 48 MB in memory, which is a third of what an agent may
-use, to make the two requests below.
+use, to make the three requests below; docs/changes.md says what else speaks against it.
 """
 
 import json
@@ -25,13 +25,43 @@ from vocabulary.errors import (
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes mounts a service account's token and the cluster's authority."""
 _FORBIDDEN = (
-    "the Kubernetes API answers {status}: give the agent's service account get, list and watch on "
-    "pods (the chart does with agent.readPods)"
+    "the Kubernetes API answers {status} for {what}: give {whose} service account get, list and "
+    "watch on {what} (the chart does with {setting})"
 )
+_PAGE = 500
+"""Objects of one page of a list, as kubectl asks for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of object to list and watch, and which of them."""
+
+    paths: tuple[str, ...]
+    """Where it is served, the newest version first: the first that is there is asked."""
+    fields: str = ""
+    """Field selector: `spec.nodeName=n1`."""
+    whose: str = "the server's"
+    setting: str = "server.readCluster"
+    """Value of the chart that gives the right to read it."""
+
+    @property
+    def name(self) -> str:
+        """In the plural, as RBAC calls it."""
+        return self.paths[0].rsplit("/", 1)[-1]
+
+
+def pods_of(node: str) -> Resource:
+    """Pods of *node*."""
+    fields = f"spec.nodeName={node}"
+    return Resource(("/api/v1/pods",), fields, "the agent's", "agent.readPods")
 
 
 class Expired(SourceError):
     """410: the resource version is too old, or unknown; list again."""
+
+
+class NotServed(SourceError):
+    """404: this cluster has no such kind of object, or no such object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +86,7 @@ class ApiServer:
         Raises:
             SourceError: The named state the API is in.
         """
-        query = {"fieldSelector": f"spec.nodeName={node}"}
-        if version:
-            query["resourceVersion"] = version
-        lines = list(self._ask(query, self.timeout_seconds, whole=True))
-        body = _json(lines[0] if lines else b"")
-        items, meta = body.get("items") or [], body.get("metadata") or {}
-        return [one for one in items if isinstance(one, dict)], str(meta.get("resourceVersion", ""))
+        return self.list(pods_of(node), version)
 
     def watch_pods(self, node: str, version: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """What happens to pods of *node* after *version*: (ADDED, pod) and so on, till it ends.
@@ -71,20 +95,66 @@ class ApiServer:
             Expired: *version* is too old.
             SourceError: The named state the API is in.
         """
+        return self.watch(pods_of(node), version)
+
+    def list(
+        self, resource: Resource, version: str = "0", path: str = ""
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Objects of *resource*, page by page, and the version of that list.
+
+        Raises:
+            NotServed: There is no such kind here.
+            Expired: The list changed too much between two pages.
+            SourceError: The named state the API is in.
+        """
+        query = {"fieldSelector": resource.fields} if resource.fields else {}
+        query |= {"resourceVersion": version} if version else {"limit": str(_PAGE)}
+        found: list[dict[str, Any]] = []
+        while True:
+            where = path or resource.paths[0]
+            lines = [*self._ask(where, query, self.timeout_seconds, resource, whole=True)]
+            body = _json(lines[0] if lines else b"")
+            items, meta = body.get("items") or [], body.get("metadata") or {}
+            found += [one for one in items if isinstance(one, dict)]
+            if not meta.get("continue"):
+                return found, str(meta.get("resourceVersion", ""))
+            query["continue"] = str(meta["continue"])
+
+    def watch(
+        self, resource: Resource, version: str, path: str = ""
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What happens to objects of *resource* after *version*, till it ends.
+
+        Raises:
+            Expired: *version* is too old.
+            SourceError: The named state the API is in.
+        """
         query = {
-            "fieldSelector": f"spec.nodeName={node}",
             "resourceVersion": version,
             "watch": "1",
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(self.watch_seconds),
         }
-        for line in self._ask(query, self.watch_seconds + self.timeout_seconds):
+        if resource.fields:
+            query["fieldSelector"] = resource.fields
+        wait = self.watch_seconds + self.timeout_seconds
+        for line in self._ask(path or resource.paths[0], query, wait, resource):
             event = _json(line)
             kind, body = str(event.get("type", "")), event.get("object")
             body = body if isinstance(body, dict) else {}
             if kind == "ERROR":
-                raise _refusal(int(body.get("code") or 500), str(body.get("message", "")))
+                raise _refusal(int(body.get("code") or 500), str(body.get("message", "")), resource)
             yield kind, body
+
+    def get(self, path: str, resource: Resource) -> dict[str, Any]:
+        """The one object at *path*, of kind *resource*.
+
+        Raises:
+            NotServed: It is not there.
+            SourceError: The named state the API is in.
+        """
+        lines = [*self._ask(path, {}, self.timeout_seconds, resource, whole=True)]
+        return _json(lines[0] if lines else b"")
 
     def close(self) -> None:
         """End open connections."""
@@ -92,16 +162,22 @@ class ApiServer:
             self._client.pop().close()
 
     def _ask(
-        self, query: Mapping[str, str], wait: float, *, whole: bool = False
+        self,
+        path: str,
+        query: Mapping[str, str],
+        wait: float,
+        resource: Resource,
+        *,
+        whole: bool = False,
     ) -> Iterator[bytes]:
         """Lines of the answer, or all of it as one."""
         limits = httpx2.Timeout(self.timeout_seconds, read=wait)
         try:
             with self._http().stream(
-                "GET", "/api/v1/pods", params=dict(query), headers=self._headers(), timeout=limits
+                "GET", path, params=dict(query), headers=self._headers(), timeout=limits
             ) as answer:
                 if answer.status_code != 200:
-                    raise _refusal(answer.status_code, "")
+                    raise _refusal(answer.status_code, "", resource)
                 yield from _lines(answer.iter_bytes(), self.max_bytes, whole)
         except httpx2.ConnectTimeout as error:
             raise SourceDown(f"{self.url} accepts no connection") from error
@@ -180,9 +256,12 @@ def _json(line: bytes) -> dict[str, Any]:
     return body
 
 
-def _refusal(status: int, message: str) -> SourceError:
+def _refusal(status: int, message: str, resource: Resource) -> SourceError:
     if status in {401, 403}:
-        return SourceUnauthorised(_FORBIDDEN.format(status=status))
+        about = {"what": resource.name, "whose": resource.whose, "setting": resource.setting}
+        return SourceUnauthorised(_FORBIDDEN.format(status=status, **about))
     if status == 410:
         return Expired("the resource version is too old")
+    if status == 404:
+        return NotServed(f"the Kubernetes API has no {resource.name} here")
     return SourceUnreadable(f"the Kubernetes API answers {status} {message[:200]}".strip())

@@ -1,25 +1,23 @@
-"""Keeps the pods of one node at hand: list once, then watch, and start over when told to.
+"""Keeps the pods of one node at hand, and tells what was done to them.
 
 While the API does not answer, the pods known last stay known: an agent goes on reading its node
 through an outage of the control plane.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import structlog
-
-from service.kubernetes.api_server import ApiServer, Expired
+from service.kubernetes.api_server import ApiServer, pods_of
+from service.kubernetes.informer import Informer
 from service.kubernetes.pod_changes import changes_between
 from service.kubernetes.pod_objects import pod_of
 from vocabulary.entities import Change
-from vocabulary.errors import SourceError
-from vocabulary.pods import Pod
+from vocabulary.pods import Container, Pod
 
-log = structlog.get_logger(__name__)
+MOST_CHANGES = 5000
+"""Changes that wait to be taken; a crash loop on a whole node makes some hundred an hour."""
 
 
 @dataclass(slots=True)
@@ -34,18 +32,32 @@ class PodWatch:
     pause_seconds: float = 1.0
     """First pause after a failure; it doubles up to `longest_pause_seconds`."""
     longest_pause_seconds: float = 30.0
-    trouble: str = "not listed yet"
-    """Why the pods may be out of date; empty while they are not."""
-    _pods: Mapping[str, Pod] = field(default_factory=dict)
-    _changes: deque[Change] = field(default_factory=lambda: deque(maxlen=1000))
-    _version: str = ""
-    _listed: bool = False
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
+    remembered: Mapping[str, Any] = field(default_factory=dict)
+    """What `memory` gave in an earlier life: what happened since is told after the first list."""
+    _informer: Informer[Pod] = field(init=False)
+    _changes: deque[Change] = field(default_factory=lambda: deque(maxlen=MOST_CHANGES))
+
+    def __post_init__(self) -> None:
+        self._informer = Informer(
+            self.api,
+            pods_of(self.node),
+            pod_of,
+            self._note,
+            _pods_from(self.remembered),
+            self.pause_seconds,
+            self.longest_pause_seconds,
+        )
+
+    @property
+    def trouble(self) -> str:
+        """Why the pods may be out of date; empty while they are not."""
+        return self._informer.trouble
 
     def pods(self) -> tuple[Pod, ...]:
-        """Every pod of the node that may run, as known now."""
-        return tuple(one for one in self._pods.values() if not one.ended)
+        """Every pod of the node that may run, as known now; none before the first list."""
+        if not self._informer.listed:
+            return ()
+        return tuple(one for one in self._informer.known.values() if not one.ended)
 
     def take_changes(self) -> list[Change]:
         """Changes seen since the last time."""
@@ -54,81 +66,47 @@ class PodWatch:
             taken.append(self._changes.popleft())
         return taken
 
+    def memory(self) -> dict[str, Any]:
+        """What must survive a restart, as plain data; no label, annotation or command line is in
+        it. Take it before `take_changes`: then every change it has in it was taken.
+        """  # noqa: D205 - one sentence does not hold it
+        return {uid: asdict(_bare(pod)) for uid, pod in self._informer.known.items()}
+
     def start(self) -> None:
         """Begin to follow."""
-        self._thread = threading.Thread(target=self._run, name="pods", daemon=True)
-        self._thread.start()
+        self._informer.start()
 
     def close(self) -> None:
         """Stop; a request under way is left behind."""
-        self._stop.set()
-        self.api.close()
-        if self._thread is not None:
-            self._thread.join(1.0)
+        self._informer.close()
 
-    def _run(self) -> None:
-        pause = self.pause_seconds
-        while not self._stop.is_set():
-            try:
-                self.turn()
-                pause = self.pause_seconds
-                continue
-            except SourceError as error:
-                self.trouble = str(error)
-            except Exception as error:
-                self.trouble = type(error).__name__
-                if not self._stop.is_set():
-                    log.exception("following pods failed")
-            if not self._stop.is_set():
-                log.warning("pods are out of date", why=self.trouble, next_try_seconds=pause)
-            self._stop.wait(pause)
-            pause = min(2.0 * pause, self.longest_pause_seconds)
+    def _note(self, before: Pod | None, after: Pod | None) -> None:
+        if after is not None:
+            self._changes.extend(changes_between(before, after, self.cluster, self.now()))
 
-    def turn(self) -> None:
-        """List if need be, and follow one watch to its end.
 
-        Raises:
-            SourceError: The API is in that state.
-        """
+def _bare(pod: Pod) -> Pod:
+    containers = tuple(replace(one, command=()) for one in pod.containers)
+    return replace(pod, labels={}, annotations={}, containers=containers)
+
+
+def _pods_from(memory: Mapping[str, Any]) -> dict[str, Pod]:
+    """The pods that *memory* holds; those that another version wrote otherwise are left out."""
+    found = {}
+    for uid, body in memory.items():
         try:
-            if not self._version:
-                self._list()
-            for kind, body in self.api.watch_pods(self.node, self._version):
-                self.trouble = ""
-                self._take(kind, body)
-                if self._stop.is_set():
-                    return
-        except Expired:
-            self._version = ""  # what happened meanwhile shows by comparison with the new list
-            raise
-
-    def _list(self) -> None:
-        """The first list may come from the server's cache; one after 410 must be up to date."""
-        bodies, version = self.api.list_pods(self.node, "" if self._listed else "0")
-        fresh = {pod.uid: pod for pod in map(_pod, bodies) if pod is not None}
-        if self._listed:
-            for uid, pod in fresh.items():
-                self._note(self._pods.get(uid), pod)
-        self._pods, self._version, self._listed, self.trouble = fresh, version, True, ""
-
-    def _take(self, kind: str, body: Mapping[str, Any]) -> None:
-        meta = body.get("metadata")
-        version = str(meta.get("resourceVersion", "")) if isinstance(meta, dict) else ""
-        pod = None if kind == "BOOKMARK" else _pod(body)
-        if pod is not None and kind == "DELETED":
-            self._note(self._pods.get(pod.uid), pod)
-            self._pods = {uid: one for uid, one in self._pods.items() if uid != pod.uid}
-        elif pod is not None and kind in {"ADDED", "MODIFIED"}:
-            self._note(self._pods.get(pod.uid), pod)
-            self._pods = {**self._pods, pod.uid: pod}
-        self._version = version or self._version
-
-    def _note(self, before: Pod | None, after: Pod) -> None:
-        self._changes.extend(changes_between(before, after, self.cluster, self.now()))
-
-
-def _pod(body: Mapping[str, Any]) -> Pod | None:
-    try:
-        return pod_of(body)
-    except ValueError:
-        return None
+            containers = tuple(
+                Container(
+                    **{
+                        **one,
+                        "ports": tuple((str(n), int(p)) for n, p in one.get("ports", ())),
+                        "command": (),
+                    }
+                )
+                for one in body.get("containers", ())
+            )
+            hosts = tuple(body.get("host_ips", ()))
+            found[uid] = Pod(**{**body, "containers": containers, "host_ips": hosts})
+        except (TypeError, ValueError, AttributeError):
+            continue
+    return found

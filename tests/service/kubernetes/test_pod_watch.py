@@ -65,7 +65,7 @@ def test_a_cut_watch_goes_on_from_the_last_version_without_a_new_list(
     watch.start()
     until(lambda: len(api.watches()) == 1 and names(watch) == {"a"})
     api.bookmark()
-    until(lambda: watch._version == str(api.version))
+    until(lambda: watch._informer.version == str(api.version))
     api.cut()
     until(lambda: len(api.watches()) >= 2)
     assert api.watches()[-1]["resourceVersion"] == str(api.version)
@@ -91,12 +91,12 @@ def test_a_version_too_old_is_answered_by_listing_again_and_nothing_is_missed(
 
 
 def _list_then_lose_history(api: FakeApiServer, watch: PodWatch) -> None:
-    watch._list()
+    watch._informer.relist()
     api.put(pod_body("a", restarts=1, last=OOM))
     api.put(pod_body("c"))
     api.delete("uid-b")
     api.forget()
-    watch.turn()
+    watch._informer.turn()
 
 
 def test_a_renewed_token_is_read_again_and_a_refused_one_names_the_mend(

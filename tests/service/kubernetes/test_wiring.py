@@ -45,7 +45,7 @@ def test_an_agent_reads_the_pods_that_are_known_now(api: tuple[FakeApiServer, Ap
     agent = assembly.agent_of(told, lambda samples: None, pods)
     try:
         assert [one.url for one in agent.targets()] == ["http://127.0.0.1:1/metrics"]
-        pods._list()
+        pods._informer.relist()
         assert [one.url for one in agent.targets()][1:] == ["http://10.1.0.5:8000/metrics"]
         hardware = {one.name: one for one in agent.hardware}
         assert set(hardware) == {"nvml", "kubelet"}
@@ -91,9 +91,9 @@ def test_what_happened_to_a_pod_reaches_the_fleet_once(
     fake, server = api
     fake.put(pod_body("chat-1"))
     pods = PodWatch(server, "n1", "prod", lambda: 1000.0)
-    pods._list()
+    pods._informer.relist()
     fake.put(pod_body("chat-1", restarts=1, last={"terminated": {"reason": "OOMKilled"}}))
-    pods._list()
+    pods._informer.relist()
     part: Any = SimpleNamespace(fleet=FleetView())
     running._tell(part, pods.take_changes())
     running._tell(part, pods.take_changes())
