@@ -18,8 +18,23 @@ _MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
         ("namespace", 2, ""),
         ("containers", 3, "ContainerResources"),
     ),
-    "ContainerResources": (("name", 1, ""), ("devices", 2, "ContainerDevices")),
+    "ContainerResources": (
+        ("name", 1, ""),
+        ("devices", 2, "ContainerDevices"),
+        ("dynamic_resources", 5, "DynamicResource"),
+    ),
     "ContainerDevices": (("resource_name", 1, ""), ("device_ids", 2, "*")),
+    "DynamicResource": (
+        ("claim_name", 2, ""),
+        ("claim_namespace", 3, ""),
+        ("claim_resources", 4, "ClaimResource"),
+    ),
+    "ClaimResource": (
+        ("driver_name", 2, ""),
+        ("pool_name", 3, ""),
+        ("device_name", 4, ""),
+        ("share_id", 5, ""),
+    ),
 }
 """Message → fields: name, number, and the message it repeats (`*`: repeats a string)."""
 

@@ -31,7 +31,7 @@ from vocabulary.errors import (
     SourceUnreadable,
     SourceUnsupported,
 )
-from vocabulary.pods import Pod
+from vocabulary.pods import OfferedDevice, Pod
 
 _CHUNK = 64 * 1024
 _HEADERS = 256 * 1024
@@ -62,6 +62,8 @@ class HttpReach:
     """How to enter targets that do, by scheme, host and port (see `origin`)."""
     listed: Callable[[], Sequence[Pod]] = tuple
     """Pods of this node, as whoever follows the Kubernetes API knows them now."""
+    find_device: Callable[[str, str, str], OfferedDevice | None] = lambda *_: None
+    """A device offered to claims, by driver, pool and name."""
     monotonic: Callable[[], float] = time.monotonic
     """Seconds on the wall's clock: sockets wait in real time, whatever time is simulated."""
     large_pages: threading.BoundedSemaphore = field(default_factory=_turns)
@@ -115,6 +117,10 @@ class HttpReach:
     def pods(self) -> Sequence[Pod]:
         """Pods of this node; none where no Kubernetes tells."""
         return self.listed()
+
+    def offered(self, driver: str, pool: str, device: str) -> OfferedDevice | None:
+        """What a resource driver says of a device that a claim names; None where nobody tells."""
+        return self.find_device(driver, pool, device)
 
     def _exchange(
         self, parts: SplitResult, headers: Mapping[str, str], access: Access, deadline: Deadline

@@ -10,7 +10,7 @@ from simulator.pages.text import CONTENT_TYPE
 from simulator.world import World
 from vocabulary.contracts import Page, Target
 from vocabulary.errors import SourceHung
-from vocabulary.pods import Pod
+from vocabulary.pods import OfferedDevice, Pod
 from vocabulary.samples import labels_of
 
 BASE = "http://simulated"
@@ -42,6 +42,10 @@ class SimulatedReach:
     def pods(self) -> Sequence[Pod]:
         """None: the simulation tells of its pods itself."""
         return ()
+
+    def offered(self, driver: str, pool: str, device: str) -> OfferedDevice | None:  # noqa: ARG002
+        """Nothing: nobody claims devices there."""
+        return None
 
     @property
     def nvml(self) -> Any:

@@ -11,7 +11,7 @@ from vocabulary.failure_modes import FailureMode
 from vocabulary.findings import Finding
 from vocabulary.incidents import Incident
 from vocabulary.metrics import Metric
-from vocabulary.pods import Pod
+from vocabulary.pods import OfferedDevice, Pod
 from vocabulary.samples import Labels, Sample
 from vocabulary.scene import Scene, Watch
 
@@ -61,6 +61,10 @@ class Reach(Protocol):
     @property
     def pods(self) -> Sequence[Pod]:
         """Pods of this node; none where no Kubernetes tells."""
+        ...
+
+    def offered(self, driver: str, pool: str, device: str) -> OfferedDevice | None:
+        """What a resource driver says of a device that a claim names; None where nobody tells."""
         ...
 
 

@@ -395,7 +395,11 @@ GPU_PROCESS_MEMORY = _gauge(
     suffix="_bytes",
 )
 GPU_ALLOCATION = _gauge(
-    "tidegauge.gpu.allocation", "1", "1 for each replica that has been given this GPU."
+    "tidegauge.gpu.allocation",
+    "1",
+    "1 for each replica that has been given this GPU; `sharing` says that it was given a slot.",
+    "sharing",
+    "claim",
 )
 GPU_PROCESSES = _gauge("tidegauge.gpu.processes", "{process}", "Processes that use the GPU.")
 SHARE_LABELS = ("mig", "owner", "command", "basis")
