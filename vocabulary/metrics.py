@@ -112,6 +112,12 @@ REQUESTS_WAITING = _gauge(
 KV_CACHE_UTILIZATION = _gauge(
     "tidegauge.llm.kv_cache.utilization", "1", "Share of KV cache blocks in use.", suffix="_ratio"
 )
+KV_CACHE_UTILIZATION_MEAN = _gauge(
+    "tidegauge.llm.kv_cache.utilization.mean",
+    "1",
+    "Share of KV cache blocks in use, on average over the engines of one replica.",
+    suffix="_ratio",
+)
 KV_CACHE_CAPACITY = _gauge(
     "tidegauge.llm.kv_cache.capacity", "{token}", "Tokens the KV cache can hold.", suffix="_tokens"
 )
@@ -122,6 +128,12 @@ ENGINE_STEPS = _counter(
     "tidegauge.llm.engine.steps",
     "{step}",
     "Scheduler steps that ran: the heartbeat that must move while work is queued.",
+)
+ENGINE_TOKENS = _counter(
+    "tidegauge.llm.engine.tokens",
+    "{token}",
+    "Tokens worked through, prompt and output, counted as it happens: the heartbeat of an engine "
+    "that does not count its steps.",
 )
 ENGINE_AWAKE = _gauge("tidegauge.llm.engine.awake", "1", "1 unless the engine was put to sleep.")
 ENGINE_START_TIME = _gauge(
@@ -151,6 +163,16 @@ SPEC_DECODE_ACCEPTED_TOKENS = _counter(
     "tidegauge.llm.spec_decode.accepted_tokens", "{token}", "Draft tokens the model accepted."
 )
 LORA_ACTIVE = _gauge("tidegauge.llm.lora.active", "{adapter}", "Adapters with requests in flight.")
+MODELS_LOADED = _gauge(
+    "tidegauge.llm.models.loaded", "{model}", "Models in memory, of a server that swaps them."
+)
+MODEL_MEMORY = _gauge(
+    "tidegauge.llm.model.memory",
+    "By",
+    "Memory that a loaded model takes, context included: on the `device`, or of the `host`.",
+    "place",
+    suffix="_bytes",
+)
 
 # -- what only a gateway sees ---------------------------------------------------------------------
 

@@ -78,6 +78,12 @@ STEP_TOKEN_RATE = Signal(
     "Tokens a second from engines that count each step, by replica.",
     _rate(m.OUTPUT_TOKENS, match=(*_ENGINE, ("count_at", "step"))),
 )
+ENGINE_TOKEN_RATE = Signal(
+    "engine_tokens_per_second",
+    "tokens/s",
+    "Tokens worked through a second, prompt and output, by replica.",
+    _rate(m.ENGINE_TOKENS),
+)
 INPUT_TOKEN_RATE = Signal(
     "input_tokens_per_second",
     "tokens/s",
@@ -89,6 +95,12 @@ FINISHED_RATE = Signal(
     "requests/s",
     "Requests finished a second, by replica.",
     _rate(m.REQUESTS_FINISHED),
+)
+DURATION_COUNTS = Signal(
+    "request_duration_counts",
+    "requests",
+    "Requests that took at most `le` seconds, over an hour, by replica.",
+    By("sum", Increase(m.REQUEST_DURATION, 3600.0, _ENGINE, "bucket"), (*REPLICA, "le")),
 )
 FAILED_RATE = Signal(
     "requests_failed_per_second",
