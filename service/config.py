@@ -67,7 +67,12 @@ class Settings:
     scrape: tuple[str, ...] = _setting(
         (), "Pages of model servers and gateways to read; `URL#model=NAME` where a page names none."
     )
-    scrape_token_file: Path | None = _setting(None, "Bearer token sent to every page in `scrape`.")
+    targets: Path | None = _setting(
+        None, "File (YAML or JSON) that lists more such pages; it is read again when it changes."
+    )
+    scrape_token_file: Path | None = _setting(
+        None, "Bearer token sent to every page in `scrape` and `targets`."
+    )
     scrape_ca_file: Path | None = _setting(
         None, "Certificates (PEM) that pages are checked against, instead of the system's."
     )
@@ -85,10 +90,24 @@ class Settings:
     timeout_seconds: float = _setting(5.0, "Seconds a target has to answer in full.")
     max_page_mib: float = _setting(16.0, "Largest page accepted from a target.")
     kubernetes: str = _setting(
-        "auto", "Read this node's pods through the Kubernetes API: auto (in a pod), on or off."
+        "auto",
+        "Ask the Kubernetes API (an agent: pods of its node; a server: the cluster's "
+        "changes): auto (in a pod), on or off.",
     )
     pod_labels: tuple[str, ...] = _setting(
         (), "Labels (`key=value`) of pods to read that no annotation or port name shows."
+    )
+    pod_annotations: tuple[str, ...] = _setting(
+        (), "Annotations (`key=value`, or `key` alone) of pods to read that nothing else shows."
+    )
+    pod_port_names: tuple[str, ...] = _setting(
+        ("metrics", "http-metrics"), "Names of ports whose pods are read."
+    )
+    pod_commands: bool = _setting(
+        True, "Read pods whose command line starts a model server that we know."
+    )
+    pod_look_inside: bool = _setting(
+        False, "Read every declared port of pods with GPUs that nothing else shows, once to see."
     )
     host_proc: Path | None = _setting(
         None, "Folder where the host's /proc is seen, to name the pods of GPU processes."
