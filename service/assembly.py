@@ -30,6 +30,7 @@ from service.kubernetes.gpu_shares import GpuShares
 from service.kubernetes.pod_pages import PodRules, find_pages
 from service.kubernetes.pod_watch import PodWatch
 from service.kubernetes.process_owners import ProcessOwners
+from service.kubernetes.resource_slices import ResourceSlices
 from service.reach import HttpReach
 from service.scrape_entries import accesses, static_targets, trust
 from store.embedded import EmbeddedStore
@@ -43,6 +44,8 @@ from vocabulary.samples import Sample, labels_of
 from vocabulary.signals import TARGET_UP
 
 STORE_FOLDER = "series"
+CLAIMS_SECONDS = 1.0
+"""Seconds the API has to begin to tell of claimed devices, within a round of the agent."""
 LEDGER_FILE = "usage.sqlite"
 CONTROL_FILE = "control.sqlite"
 
@@ -253,7 +256,9 @@ def agent_of(
 
     shares = GpuShares()
     if pods is not None:
-        reach = dataclasses.replace(reach, listed=pods.pods)
+        quick = dataclasses.replace(pods.api, timeout_seconds=CLAIMS_SECONDS)
+        slices = ResourceSlices(quick, pods.node)
+        reach = dataclasses.replace(reach, listed=pods.pods, find_device=slices.find)
     return Agent(
         targets=targets,
         read=page_reader(config).read,

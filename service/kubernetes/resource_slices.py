@@ -4,6 +4,7 @@ They are asked for only when the kubelet names a device that is not known yet, s
 without claims never asks.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -70,15 +71,16 @@ class ResourceSlices:
             SourceError: The named state the API is in.
         """
         resource = slices_of(self.node)
-        for path in resource.paths:
-            try:
-                bodies, _ = self.api.list(resource, path=path)
-            except NotServed:
-                continue
-            self._devices, self.trouble = dict(_newest(bodies)), ""
-            return len(self._devices)
-        self._devices, self.trouble = {}, ""
-        return 0
+        bodies: list[dict[str, Any]] = []
+        try:
+            for path in resource.paths:
+                with contextlib.suppress(NotServed):
+                    bodies, _ = self.api.list(resource, path=path)
+                    break
+        finally:
+            self.api.close()  # minutes may pass before the next time
+        self._devices, self.trouble = dict(_newest(bodies)), ""
+        return len(self._devices)
 
 
 def _newest(bodies: list[dict[str, Any]]) -> Iterator[tuple[_Key, OfferedDevice]]:

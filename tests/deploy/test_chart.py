@@ -48,7 +48,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
             },
         },
         "agent": {
-            "podResources": True, "hostProc": True, "runtimeClassName": "nvidia",
+            "podResources": True, "hostProc": True, "readResourceSlices": True,
+            "runtimeClassName": "nvidia",
             "priorityClassName": "system-node-critical", "nodeSelector": {"gpu": "true"},
         },
         "console": {"externalUrl": "https://tidegauge.example.org"},
@@ -252,6 +253,9 @@ def test_nobody_may_write_to_the_cluster_and_few_may_read(variant: str) -> None:
         for rule in role["rules"]
     ]  # fmt: skip
     wanted = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    if variant == "everything":
+        claims = {"apiGroups": ["resource.k8s.io"], "resources": ["resourceslices"]}
+        wanted.append({**claims, "verbs": ["get", "list"]})
     assert rules == (wanted if variant in READS_PODS else [])
 
 

@@ -85,7 +85,6 @@ def test_devices_of_every_version_are_read_and_old_generations_are_not(api: Api)
     assert slices.find(*GPU) == OfferedDevice("gpu", UUID, "p", "1g.10gb")
     assert slices.find("gpu.nvidia.com", "n1", "gpu-9") is None
     assert "fieldSelector=spec.nodeName%3Dn1" in api.asked[-1]
-    slices.api.close()
 
 
 def test_what_is_missing_is_asked_again_but_not_at_every_turn(api: Api) -> None:
@@ -104,7 +103,6 @@ def test_what_is_missing_is_asked_again_but_not_at_every_turn(api: Api) -> None:
     assert slices.find(*GPU) is not None, "known ones are kept for minutes"
     seconds[0] = 400.0
     assert slices.find(*GPU) is None
-    slices.api.close()
 
 
 def test_without_the_right_nothing_is_known_and_the_mend_is_named(api: Api) -> None:
@@ -112,7 +110,6 @@ def test_without_the_right_nothing_is_known_and_the_mend_is_named(api: Api) -> N
     slices = reader(api, [0.0])
     assert slices.find(*GPU) is None
     assert "agent.readResourceSlices" in slices.trouble
-    slices.api.close()
 
 
 def test_a_cluster_without_claims_has_no_devices_and_no_trouble(api: Api) -> None:
@@ -120,7 +117,6 @@ def test_a_cluster_without_claims_has_no_devices_and_no_trouble(api: Api) -> Non
     slices = reader(api, [0.0])
     assert slices.read() == 0
     assert not slices.trouble
-    slices.api.close()
 
 
 @pytest.mark.parametrize(
@@ -130,4 +126,3 @@ def test_odd_objects_are_passed_over(api: Api, item: dict[str, Any]) -> None:
     api.items = [item]
     slices = reader(api, [0.0])
     slices.read()
-    slices.api.close()
