@@ -8,13 +8,15 @@ careful path, line by line, which also is the one that knows how to complain.
 Anything wrong refuses the page as a whole: half of a page is not half of the truth.
 """
 
+import codecs
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from collectors._last_pages import NUMERIC, LastPages
 from vocabulary.errors import SourceOversized, SourceUnreadable
 
 Pairs = tuple[tuple[str, str], ...]
@@ -33,9 +35,10 @@ _LABEL = re.compile(
 )
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+(?:e[+-]?[0-9]+)?"
                      rb"|inf|infinity|nan)", re.IGNORECASE)  # fmt: skip
-_NUMERIC = b"0123456789.eE+-naNiIfFtTyY"
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+_PIECE = 256 * 1024
+"""A longer page is read in pieces, so that it is never in memory line by line as a whole."""
 _TYPES = {b"counter": COUNTER, b"gauge": GAUGE, b"histogram": HISTOGRAM, b"summary": "summary"}
 
 
@@ -61,6 +64,8 @@ class Row:
 
     name: str
     labels: Pairs
+    raw: bytes = b""
+    """The bytes that spell it."""
 
     def __str__(self) -> str:
         inside = ",".join(f'{name}="{value}"' for name, value in self.labels)
@@ -94,21 +99,24 @@ class Memory:
 
     max_rows: int = 100_000
     """About 50 MB; a page beyond it makes us forget and begin again."""
+    max_new_rows: int = 10_000
+    """Of one page; a page of more is read anew each time. None that we know has half of them, and
+    one that makes up new series for each scrape would push out everybody else's."""
     max_cells: int = 2_000_000
     """Rows of all layouts together: 16 MB of references."""
     rows: dict[bytes, Row] = field(default_factory=dict)
     layouts: dict[tuple[object, ...], Layout] = field(default_factory=dict)
+    pages: LastPages = field(default_factory=LastPages)
     cells: int = 0
 
-    def row(self, raw: bytes, limits: Limits) -> Row:
-        """The series that *raw* spells, worked out once."""
-        found = self.rows.get(raw)
-        if found is None:
-            if len(self.rows) >= self.max_rows:
-                self.rows.clear()
-                self._forget_layouts()
-            found = self.rows[raw] = _series(raw, limits)
-        return found
+    def keep_rows(self, rows: dict[bytes, Row]) -> None:
+        """Remember the *rows* that a good page was the first to show."""
+        if not rows or len(rows) > self.max_new_rows:
+            return
+        if len(self.rows) + len(rows) > self.max_rows:
+            self.rows.clear()
+            self._forget_layouts()
+        self.rows.update(rows)
 
     def layout(self, rows: tuple[Row, ...], types: tuple[bytes, ...]) -> Layout:
         """The layout of these rows and `# TYPE` lines, checked and kept once."""
@@ -129,8 +137,12 @@ class Memory:
 _SHARED = Memory()
 
 
-def parse(body: bytes, limits: Limits | None = None, memory: Memory = _SHARED) -> Exposition:
+def parse(
+    body: bytes, limits: Limits | None = None, memory: Memory = _SHARED, source: str = ""
+) -> Exposition:
     """Read a page. Timestamps, exemplars, HELP and UNIT are passed over.
+
+    Pages of the same *source* are read faster when little has changed.
 
     Raises:
         SourceOversized: More bytes, samples, labels or longer text than *limits* allow.
@@ -138,29 +150,57 @@ def parse(body: bytes, limits: Limits | None = None, memory: Memory = _SHARED) -
     """
     limits = limits or Limits()
     _demand_page(body, limits)
-    if body.endswith(b"# EOF\n"):
-        body = body[:-6]
+    if source and (before := memory.pages.read(source, body)) is not None:
+        return Exposition(*before)
     types: list[bytes] = []
-    lines: list[bytes] = []
-    for chunk in (b"\n" + body).split(b"\n#"):  # no sample line begins with a hash
-        head, *rest = chunk.split(b"\n")
-        if head.startswith(b" TYPE"):
-            types.append(head)
-        lines += rest
-    rows, values = _known(lines, memory.rows) or _careful(lines, memory, limits)
+    rows: list[Row] = []
+    values: list[float] = []
+    new: dict[bytes, Row] = {}
+    seen, all_known = 0, True
+    for piece in _pieces(body):
+        lines: list[bytes] = []
+        for chunk in piece.split(b"\n#"):  # no sample line begins with a hash
+            head, *rest = chunk.split(b"\n")
+            if head.startswith(b" TYPE"):
+                types.append(head)
+            lines += rest
+            seen += len(rest) + 1
+        if seen > limits.lines:
+            raise SourceOversized(f"the page has more than {limits.lines} lines", limit="lines")
+        quick = _known(lines, memory.rows)
+        all_known = all_known and quick is not None
+        found, numbers = quick or _careful(lines, memory.rows, new, limits)
+        rows += found
+        values += numbers
+        if len(rows) > limits.samples:
+            raise SourceOversized(
+                f"the page holds more than {limits.samples} samples", limit="samples"
+            )
     if not rows:
         raise SourceUnreadable("the page holds no sample")
-    if len(rows) > limits.samples:
-        raise SourceOversized(f"the page holds {len(rows)} samples; {limits.samples} are allowed")
-    return Exposition(memory.layout(tuple(rows), tuple(types)), values)
+    memory.keep_rows(new)
+    layout = memory.layout(tuple(rows), tuple(types))
+    if source and all_known:
+        memory.pages.keep(source, body, [row.raw for row in rows], layout, values)
+    return Exposition(layout, values)
+
+
+def _pieces(body: bytes) -> Iterable[bytes]:
+    """The page in pieces of whole lines, a line feed before each; a mark of the end left out."""
+    end = len(body) - 6 if body.endswith(b"# EOF\n") else len(body)
+    start = 0
+    while start < end:
+        cut = body.find(b"\n", start + _PIECE, end) + 1 or end
+        yield b"\n" + body[start:cut]
+        start = cut
 
 
 def _demand_page(body: bytes, limits: Limits) -> None:
     """Refuse what is no page of metrics, in words that say what it is instead."""
     if len(body) > limits.bytes:
-        raise SourceOversized(f"the page has {len(body)} bytes; {limits.bytes} are allowed")
-    if (lines := body.count(b"\n")) > limits.lines:
-        raise SourceOversized(f"the page has {lines} lines; {limits.lines} are allowed")
+        raise SourceOversized(
+            f"the page has {len(body)} bytes; {limits.bytes} are allowed", limit="bytes"
+        )
     start = body[:64].lstrip()
     if not start:
         raise SourceUnreadable("the page is empty")
@@ -172,10 +212,20 @@ def _demand_page(body: bytes, limits: Limits) -> None:
         raise SourceUnreadable("answered JSON, not metrics: another path may hold the page")
     if not body.endswith(b"\n"):
         raise SourceUnreadable("the page is cut off: its last line does not end")
+    if not body.isascii():
+        _demand_utf8(body)
+
+
+def _demand_utf8(body: bytes) -> None:
+    """Look at a page piece by piece: as text it may take four times its bytes."""
+    decoder, position = codecs.getincrementaldecoder("utf-8")(), 0
     try:
-        body.isascii() or body.decode()
-    except UnicodeDecodeError as error:
-        raise SourceUnreadable(f"the page is not UTF-8 at byte {error.start}") from None
+        for position in range(0, len(body), _PIECE):
+            decoder.decode(body[position : position + _PIECE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        near = f"near byte {position}" if position else "near its beginning"
+        raise SourceUnreadable(f"the page is not UTF-8 {near}") from None
 
 
 def _known(lines: list[bytes], rows: dict[bytes, Row]) -> tuple[list[Row], list[float]] | None:
@@ -186,13 +236,15 @@ def _known(lines: list[bytes], rows: dict[bytes, Row]) -> tuple[list[Row], list[
         values = [float(raw) for _, _, raw in parts]
     except (KeyError, ValueError):
         return None
-    # float() is laxer than the format: it takes 1_000 and stray white space
-    if b"".join([raw for _, _, raw in parts]).translate(None, _NUMERIC):
+    if b"".join([raw for _, _, raw in parts]).translate(None, NUMERIC):
         return None
     return found, values
 
 
-def _careful(lines: list[bytes], memory: Memory, limits: Limits) -> tuple[list[Row], list[float]]:
+def _careful(
+    lines: list[bytes], known: dict[bytes, Row], new: dict[bytes, Row], limits: Limits
+) -> tuple[list[Row], list[float]]:
+    """Line by line; series that are not *known* go to *new*."""
     rows: list[Row] = []
     values: list[float] = []
     for line in lines:
@@ -204,10 +256,15 @@ def _careful(lines: list[bytes], memory: Memory, limits: Limits) -> tuple[list[R
         if match is None or number is None or not _ends_well(line[number.end() :]):
             raise SourceUnreadable(f"no sample in line {_shown(line)}")
         raw, value = line[: match.end()].rstrip(b" \t"), float(number[0])
-        rows.append(memory.row(raw, limits))
+        row = known.get(raw) or new.get(raw)
+        if row is None:
+            row = new[raw] = _series(raw, limits)
+        rows.append(row)
         values.append(value)
-        if len(rows) > limits.samples:
-            raise SourceOversized(f"the page holds more than {limits.samples} samples")
+        if len(new) > limits.samples:
+            raise SourceOversized(
+                f"the page holds more than {limits.samples} samples", limit="samples"
+            )
     return rows, values
 
 
@@ -237,16 +294,18 @@ def _series(raw: bytes, limits: Limits) -> Row:
                 raise SourceUnreadable(f"labels cannot be read in {_shown(raw)}")
             name = quoted
             continue
+        if len(pairs) == limits.labels:
+            raise SourceOversized(
+                f"more than {limits.labels} labels in {_shown(raw)}", limit="labels"
+            )
         label = _text(quoted, limits, raw) if quoted is not None else _plain(plain, limits, raw)
         pairs.append((label, _text(value, limits, raw)))
-    if len(pairs) > limits.labels:
-        raise SourceOversized(f"{len(pairs)} labels in {_shown(raw)}; {limits.labels} are allowed")
     if len({label for label, _ in pairs}) < len(pairs):
         raise SourceUnreadable(f"a label is given twice in {_shown(raw)}")
     if not name:
         raise SourceUnreadable(f"no name in {_shown(raw)}")
     spelled = _plain(name, limits, raw) if bare.strip() else _text(name, limits, raw)
-    return Row(spelled, tuple(pairs))
+    return Row(spelled, tuple(pairs), raw)
 
 
 def _plain(raw: bytes, limits: Limits, series: bytes) -> str:
@@ -259,7 +318,8 @@ def _text(raw: bytes, limits: Limits, series: bytes) -> str:
     """Unescaped text, within its length, free of control characters but an escaped line feed."""
     if len(raw) > limits.label_bytes:
         raise SourceOversized(
-            f"a label of {len(raw)} bytes in {_shown(series)}; {limits.label_bytes} are allowed"
+            f"a label of {len(raw)} bytes in {_shown(series)}; {limits.label_bytes} are allowed",
+            limit="label_bytes",
         )
     text = raw.decode()
     if _CONTROL.search(text):

@@ -145,7 +145,7 @@ class PageReader:
         try:
             page = fetch(target, reach, self.timeout_seconds)
             seconds = page.seconds
-            exposition = parse(page.body, self.limits)
+            exposition = parse(page.body, self.limits, source=target.url)
             name = self._collector(target, exposition)
             samples = self.collectors[name].translate(exposition, target.labels, now)
         except SourceError as error:

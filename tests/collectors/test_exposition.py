@@ -199,20 +199,45 @@ def test_markup_in_a_label_is_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "reason"),
+    ("body", "reason", "limit"),
     [
-        (b"a" * 5000 + b" 1\n", "label of 5000 bytes"),
-        (b'a{x="' + b"y" * 5000 + b'"} 1\n', "label of 5000 bytes"),
-        (b"a{" + b",".join(b'l%d="1"' % n for n in range(80)) + b"} 1\n", "80 labels"),
-        (b"".join(b"a%d 1\n" % n for n in range(1100)), "samples"),
-        (b"# c\n" * 4000 + b"a 1\n", "4001 lines"),
-        (b"# " + b"c" * 200_000 + b"\na 1\n", "bytes"),
+        (b"a" * 5000 + b" 1\n", "label of 5000 bytes", "label_bytes"),
+        (b'a{x="' + b"y" * 5000 + b'"} 1\n', "label of 5000 bytes", "label_bytes"),
+        (b"a{" + b",".join(b'l%d="1"' % n for n in range(80)) + b"} 1\n", "64 labels", "labels"),
+        (b"".join(b"a%d 1\n" % n for n in range(1100)), "1000 samples", "samples"),
+        (b"# c\n" * 4000 + b"a 1\n", "3000 lines", "lines"),
+        (b"# " + b"c" * 200_000 + b"\na 1\n", "100000 are allowed", "bytes"),
     ],
 )
-def test_limits_bite_by_name(body: bytes, reason: str) -> None:
+def test_limits_bite_by_name(body: bytes, reason: str, limit: str) -> None:
     limits = Limits(bytes=100_000, samples=1000, lines=3000)
-    with pytest.raises(SourceOversized, match=reason):
+    with pytest.raises(SourceOversized, match=reason) as caught:
         parse(body, limits, Memory())
+    assert caught.value.limit == limit
+
+
+def test_a_refused_page_leaves_nothing_behind() -> None:
+    memory = Memory()
+    with pytest.raises(SourceUnreadable):
+        parse(b"".join(b"a%d 1\n" % n for n in range(1000)) + b"broken\n", memory=memory)
+    assert not memory.rows
+
+
+def test_a_page_of_very_many_new_series_is_read_and_not_remembered() -> None:
+    memory = Memory(max_new_rows=100)
+    parse(b"a 1\n", memory=memory)
+    assert len(parse(b"".join(b"b%d 1\n" % n for n in range(101)), memory=memory).values) == 101
+    assert len(memory.rows) == 1
+
+
+def test_pieces_of_a_long_page_are_one_page() -> None:
+    body = b"# TYPE a gauge\n" + b"".join(b'a{x="%d"} %d\n' % (n, n) for n in range(40_000))
+    for text in (body, body + b"# EOF\n"):
+        page = parse(text, memory=Memory())
+        assert page.values == [float(n) for n in range(40_000)]
+        assert page.layout.types == (("a", "gauge"),)
+    with pytest.raises(SourceUnreadable, match="stands twice"):
+        parse(body + b'a{x="0"} 1\n', memory=Memory())
 
 
 def test_an_error_message_is_short_and_printable() -> None:
