@@ -8,7 +8,7 @@ import numpy as np
 from estimators.onset import run_start
 from fleet import identity
 from vocabulary import signals
-from vocabulary.entities import Gpu
+from vocabulary.entities import Gpu, GpuShare
 from vocabulary.expressions import Signal
 from vocabulary.samples import Array, Frame
 from vocabulary.scene import Watch
@@ -35,13 +35,21 @@ GPU_CLOCK = _watch(signals.GPU_SM_CLOCK)
 GPU_BUSY = _watch(signals.GPU_UTILIZATION)
 GPU_INFO = _watch(signals.GPU_INFO)
 DESIRED = _watch(signals.POOL_DESIRED)
+SHARES = {
+    "utilization": _watch(signals.GPU_SHARE_UTILIZATION),
+    "memory": _watch(signals.GPU_SHARE_MEMORY),
+    "power": _watch(signals.GPU_SHARE_POWER),
+    "time": _watch(signals.GPU_SHARE_TIME),
+}
 
 WATCHES = (
     TARGETS, RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS, FINISHED,
     AWAKE, STARTED, ALLOCATION, GPU_CLOCK, GPU_BUSY, GPU_INFO, DESIRED,
+    *SHARES.values(),
 )  # fmt: skip
 """Everything a fleet view looks at."""
 
+SHARED_BY = ("owner", "namespace", "pod", "replica", "mig")
 IDENTITY = ("pool", "model", "engine", "version", "node", "pod", "target")
 
 
@@ -100,6 +108,7 @@ def gpus(frame: Callable[[Watch], Frame], held: Mapping[str, tuple[str, ...]]) -
     """
     nodes, last_seen = _gpu_places(frame)
     about = {labels.get("gpu", ""): labels for labels, _ in frame(GPU_INFO).rows()}
+    shares = _shares(frame)
     counts: dict[str, int] = {}
     found = []
     for uuid in sorted(nodes, key=lambda one: (nodes[one], one)):
@@ -109,8 +118,30 @@ def gpus(frame: Callable[[Watch], Frame], held: Mapping[str, tuple[str, ...]]) -
         index = int(told["index"]) if told.get("index", "").isdecimal() else place
         entity = identity.gpu(uuid, f"{node} GPU {index}" if node else "")
         product = told.get("product", "")
-        found.append(Gpu(entity, node, index, product, held.get(uuid, ()), last_seen[uuid]))
+        seen = last_seen[uuid]
+        parts = shares.get(uuid, ())
+        found.append(Gpu(entity, node, index, product, held.get(uuid, ()), seen, parts))
     return tuple(sorted(found, key=lambda one: (one.node, one.index, one.entity.id)))
+
+
+def _shares(frame: Callable[[Watch], Frame]) -> dict[str, tuple[GpuShare, ...]]:
+    """GPU uuid → whose part of it is how large now."""
+    found: dict[str, dict[tuple[str, ...], dict[str, float]]] = {}
+    for what, watch in SHARES.items():
+        for labels, row in frame(watch).rows():
+            if labels.get("gpu") and np.isfinite(row[-1]):
+                who = tuple(labels.get(name, "") for name in SHARED_BY)
+                parts = found.setdefault(labels["gpu"], {}).setdefault(who, {})
+                parts[what] = float(row[-1])
+    return {
+        gpu: tuple(_share(who, parts[who]) for who in sorted(parts)) for gpu, parts in found.items()
+    }
+
+
+def _share(who: tuple[str, ...], parts: Mapping[str, float]) -> GpuShare:
+    owner, namespace, pod, replica, mig = who
+    known = (parts.get(what) for what in ("utilization", "memory", "power", "time"))
+    return GpuShare(owner, namespace, pod, replica, mig, *known)
 
 
 def _gpu_places(frame: Callable[[Watch], Frame]) -> tuple[dict[str, str], dict[str, float]]:

@@ -75,6 +75,26 @@ class Replica:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuShare:
+    """One owner's part of a GPU now; what is not known of it is None."""
+
+    owner: str
+    """`pod`, `unallocated`, `unattributed` or `idle`: see SHARE_LABELS in vocabulary/metrics.py."""
+    namespace: str = ""
+    pod: str = ""
+    replica: str = ""
+    mig: str = ""
+    """UUID of the MIG instance it is a part of."""
+    utilization: float | None = None
+    memory: float | None = None
+    """Bytes."""
+    power: float | None = None
+    """Watts."""
+    time: float | None = None
+    """Part of the GPU's time that is its own to pay for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gpu:
     """One GPU or MIG device as the fleet knows it now."""
 
@@ -84,6 +104,8 @@ class Gpu:
     model: str
     replicas: tuple[str, ...] = ()
     last_seen: float = 0.0
+    shares: tuple[GpuShare, ...] = ()
+    """By owner; empty where nobody says whose it is."""
 
 
 @dataclass(frozen=True, slots=True)

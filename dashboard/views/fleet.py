@@ -1,6 +1,6 @@
 """The fleet: what every replica is doing, how the GPUs under it are, and what was changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -171,10 +171,23 @@ def _gpus(api: Api, words: str) -> None:
             "node": one["node"],
             "kind": one["model"] or UNKNOWN,
             "used by": ", ".join(names.get(r, r) for r in one["replicas"]) or "nobody we know",
+            "time": _times(one.get("shares", ())),
         }
         for one in gpus
     ]
     st.dataframe(table(rows), hide_index=True, alt="GPUs and who uses them")
+
+
+def _times(shares: Sequence[Thing]) -> str:
+    """Whose time of a GPU it is, the largest part first."""
+    known = [one for one in shares if one["time"]]
+    return (
+        ", ".join(
+            f"{one['pod'] or one['owner']} {one['time']:.0%}"
+            for one in sorted(known, key=lambda one: -one["time"])
+        )
+        or UNKNOWN
+    )
 
 
 def _changes(api: Api, hours: float) -> None:

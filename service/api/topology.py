@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vocabulary.entities import Entity, EntityKind, Gpu, Replica, ReplicaState
@@ -116,4 +116,5 @@ def gpu_json(gpu: Gpu) -> dict[str, Any]:
         "model": gpu.model,
         "replicas": list(gpu.replicas),
         "last_seen": rfc3339(gpu.last_seen) if gpu.last_seen else None,
+        "shares": [asdict(one) for one in gpu.shares],
     }

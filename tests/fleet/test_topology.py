@@ -9,7 +9,7 @@ from scene_builder import NOW, World, step
 from fleet import identity
 from fleet.topology import FleetView
 from vocabulary import signals
-from vocabulary.entities import Change, ReplicaState
+from vocabulary.entities import Change, GpuShare, ReplicaState
 
 
 def kinds(view: FleetView) -> list[tuple[str, str]]:
@@ -107,6 +107,29 @@ def test_gpus_know_who_holds_them() -> None:
     scene = world.scene()
     assert scene.replicas[0].gpus == ("GPU-1", "GPU-2")
     assert [(one.index, one.replicas) for one in scene.gpus] == [(0, ("a",)), (1, ("a",))]
+
+
+def test_gpus_know_whose_part_of_them_is_how_large() -> None:
+    about = {"node": "node-1", "gpu": "GPU-1"}
+    pod = {
+        **about,
+        "owner": "pod",
+        "namespace": "llm",
+        "pod": "a-0",
+        "replica": "a",
+        "pool": "chat",
+    }
+    world = World().gpu("GPU-1", "a").gpu("GPU-2")
+    world.put(signals.GPU_SHARE_TIME, 0.75, **pod)
+    world.put(signals.GPU_SHARE_TIME, 0.25, **about, owner="idle")
+    world.put(signals.GPU_SHARE_MEMORY, 7e9, **pod)
+    world.put(signals.GPU_SHARE_POWER, step(NOW - 60.0, 5.0, np.nan), **pod)
+    first, second = world.scene().gpus
+    assert first.shares == (
+        GpuShare("idle", time=0.25),
+        GpuShare("pod", "llm", "a-0", "a", memory=7e9, time=0.75),
+    )
+    assert second.shares == ()
 
 
 def test_the_controllers_wish_is_a_change_when_it_moves() -> None:
