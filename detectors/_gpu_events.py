@@ -14,7 +14,7 @@ from detectors._evidence import say
 from fleet import identity
 from fleet.xids import Xid, XidCatalogue
 from vocabulary import signals
-from vocabulary.entities import Entity, Replica, ReplicaState
+from vocabulary.entities import Entity, EntityKind, Replica, ReplicaState
 from vocabulary.failure_modes import FailureMode, Severity
 from vocabulary.findings import Evidence, Finding
 from vocabulary.samples import Array
@@ -132,8 +132,14 @@ def finding(
         text=text[:290],
         pool=first.pool if first else "",
         model=first.model if first else "",
-        related=tuple(one.entity for one in hit[:50]),
+        related=(*(one.entity for one in hit[:40]), *_named(scene, entity, gpus)),
     )
+
+
+def _named(scene: Scene, entity: Entity, gpus: Sequence[str]) -> Iterable[Entity]:
+    """The GPUs themselves, where the finding is about more than one of them."""
+    if entity.kind is not EntityKind.GPU:
+        yield from (entity_of(scene, gpu, "") for gpu in gpus[:10])
 
 
 def _severity(scene: Scene, hit: Sequence[Replica]) -> Severity:

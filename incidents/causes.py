@@ -30,7 +30,12 @@ _ACTS = frozenset({"rollout", "config", "model", "driver", "price"})
 _CONSEQUENCES = frozenset({"restart", "scale"})
 """Kinds that are as often what a fault does: suspects only of a pool, and only before the onset."""
 
-_NOT_BY_CHANGE = frozenset({f.STRAGGLER_GPU, f.GPU_LOST, f.GPU_MEMORY_FAULT, f.TENANT_HOG})
+_NOT_BY_CHANGE = frozenset(
+    {
+        f.STRAGGLER_GPU, f.GPU_LOST, f.GPU_MEMORY_FAULT, f.GPU_LINK_FAULT, f.GPU_THROTTLING,
+        f.TENANT_HOG,
+    }
+)  # fmt: skip
 """Modes that a rollout does not bring about."""
 
 

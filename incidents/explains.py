@@ -27,7 +27,14 @@ _OUTAGE = (f.ERROR_BURST, f.LATENCY_BURN, f.RETRY_STORM, f.CAPACITY_SHORTAGE)
 
 TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
     f.GPU_MEMORY_FAULT: {
-        Reach.REPLICA: (f.GPU_LOST, f.ENGINE_DEAD, f.ENGINE_STALLED),
+        Reach.REPLICA: (
+            f.GPU_LOST,
+            f.ENGINE_DEAD,
+            f.ENGINE_STALLED,
+            f.COLLECTIVE_HANG,
+            f.GPU_XID,
+            f.GPU_RECOVERY_NEEDED,
+        ),
         Reach.SERVICE: _OUTAGE,
     },
     f.GPU_LOST: {
@@ -37,9 +44,66 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
             f.TARGET_HUNG,
             f.STRAGGLER_GPU,
             f.THROUGHPUT_REGRESSION,
+            f.COLLECTIVE_HANG,
+            f.GPU_DRIVER_HANG,
+            f.GPU_LINK_FAULT,
+            f.GPU_XID,
+            f.GPU_RECOVERY_NEEDED,
         ),
         Reach.NODE: (f.TARGETS_GONE,),
         Reach.SERVICE: _OUTAGE,
+    },
+    f.GPU_LINK_FAULT: {
+        Reach.REPLICA: (
+            f.ENGINE_DEAD,
+            f.ENGINE_STALLED,
+            f.COLLECTIVE_HANG,
+            f.THROUGHPUT_REGRESSION,
+            f.GPU_XID,
+            f.GPU_RECOVERY_NEEDED,
+        ),
+        Reach.SERVICE: _OUTAGE,
+    },
+    f.GPU_DRIVER_HANG: {
+        Reach.REPLICA: (
+            f.ENGINE_DEAD,
+            f.ENGINE_STALLED,
+            f.COLLECTIVE_HANG,
+            f.TARGET_HUNG,
+            f.GPU_XID,
+            f.GPU_RECOVERY_NEEDED,
+        ),
+        Reach.NODE: (f.TARGETS_GONE,),
+        Reach.SERVICE: _OUTAGE,
+    },
+    f.GPU_XID: {
+        Reach.REPLICA: (
+            f.ENGINE_DEAD,
+            f.ENGINE_STALLED,
+            f.COLLECTIVE_HANG,
+            f.GPU_RECOVERY_NEEDED,
+        ),
+        Reach.SERVICE: _OUTAGE,
+    },
+    f.GPU_RECOVERY_NEEDED: {
+        Reach.REPLICA: (f.ENGINE_DEAD, f.ENGINE_STALLED, f.COLLECTIVE_HANG),
+        Reach.SERVICE: _OUTAGE,
+    },
+    f.GPU_THROTTLING: {
+        Reach.REPLICA: (f.THROUGHPUT_REGRESSION, f.KV_EXHAUSTION),
+        Reach.NODE: (f.STRAGGLER_GPU,),
+        Reach.SERVICE: (f.LATENCY_BURN, f.CAPACITY_SHORTAGE),
+    },
+    f.COLLECTIVE_HANG: {
+        Reach.REPLICA: (
+            f.ENGINE_STALLED,
+            f.ENGINE_DEAD,
+            f.TARGET_HUNG,
+            f.TARGETS_GONE,
+            f.THROUGHPUT_REGRESSION,
+            f.KV_EXHAUSTION,
+        ),
+        Reach.SERVICE: (*_OUTAGE, f.COST_SPIKE),
     },
     f.ENGINE_DEAD: {
         Reach.REPLICA: (f.TARGETS_GONE, f.TARGET_HUNG),

@@ -26,6 +26,7 @@ class AddCapacity(Remediation):
         f.LATENCY_BURN,
         f.ENGINE_DEAD,
         f.GPU_LOST,
+        f.GPU_THROTTLING,
     )
     order: ClassVar[int] = 40
 

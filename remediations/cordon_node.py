@@ -21,6 +21,10 @@ class CordonNode(Remediation):
         f.STRAGGLER_GPU,
         f.GPU_LOST,
         f.GPU_MEMORY_FAULT,
+        f.GPU_LINK_FAULT,
+        f.GPU_DRIVER_HANG,
+        f.GPU_XID,
+        f.GPU_RECOVERY_NEEDED,
     )
     order: ClassVar[int] = 20
 

@@ -17,7 +17,14 @@ class DrainNode(Remediation):
     """Evict the node's pods within their disruption budgets."""
 
     card: ClassVar[str] = "R10"
-    answers: ClassVar[tuple[FailureMode, ...]] = (f.GPU_LOST, f.GPU_MEMORY_FAULT, f.STRAGGLER_GPU)
+    answers: ClassVar[tuple[FailureMode, ...]] = (
+        f.GPU_LOST,
+        f.GPU_MEMORY_FAULT,
+        f.STRAGGLER_GPU,
+        f.GPU_LINK_FAULT,
+        f.GPU_DRIVER_HANG,
+        f.GPU_RECOVERY_NEEDED,
+    )
     order: ClassVar[int] = 30
 
     timeout: str = "15m"

@@ -18,7 +18,16 @@ class HardwareTicket(Remediation):
     """Collect the driver's report and the serial number, and open a ticket with the provider."""
 
     card: ClassVar[str] = "R13"
-    answers: ClassVar[tuple[FailureMode, ...]] = (f.STRAGGLER_GPU, f.GPU_LOST, f.GPU_MEMORY_FAULT)
+    answers: ClassVar[tuple[FailureMode, ...]] = (
+        f.STRAGGLER_GPU,
+        f.GPU_LOST,
+        f.GPU_MEMORY_FAULT,
+        f.GPU_LINK_FAULT,
+        f.GPU_DRIVER_HANG,
+        f.GPU_XID,
+        f.GPU_RECOVERY_NEEDED,
+        f.GPU_THROTTLING,
+    )
     order: ClassVar[int] = 50
 
     def propose(self, incident: Incident, scene: Scene) -> Action | None:

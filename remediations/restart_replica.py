@@ -25,6 +25,7 @@ class RestartReplica(Remediation):
         f.ENGINE_STALLED,
         f.ENGINE_DEAD,
         f.TARGET_HUNG,
+        f.COLLECTIVE_HANG,
     )
     order: ClassVar[int] = 20
 

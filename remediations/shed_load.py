@@ -30,6 +30,7 @@ class ShedLoad(Remediation):
         f.KV_EXHAUSTION,
         f.TENANT_HOG,
         f.LATENCY_BURN,
+        f.GPU_THROTTLING,
     )
     order: ClassVar[int] = 30
 

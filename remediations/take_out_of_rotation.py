@@ -26,6 +26,9 @@ class TakeOutOfRotation(Remediation):
         f.STRAGGLER_GPU,
         f.THROUGHPUT_REGRESSION,
         f.GPU_MEMORY_FAULT,
+        f.COLLECTIVE_HANG,
+        f.GPU_LOST,
+        f.GPU_LINK_FAULT,
     )
     order: ClassVar[int] = 10
 

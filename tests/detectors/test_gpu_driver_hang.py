@@ -49,7 +49,7 @@ def test_a_driver_that_hangs_as_a_whole_is_its_nodes_and_is_said_once() -> None:
     (finding,) = findings(world)
     assert str(finding.entity) == "node/node-1"
     assert len(finding.evidence) == 2
-    assert [one.id for one in finding.related] == ["a"]
+    assert [one.id for one in finding.related] == ["a", "GPU-a"]
 
 
 def test_two_nodes_alike_wake_somebody() -> None:

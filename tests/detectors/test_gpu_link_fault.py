@@ -47,7 +47,7 @@ def test_a_fatal_fault_of_a_switch_is_its_nodes() -> None:
     world = cluster().put(signals.NVSWITCH_SXID, step(ONSET, 0.0, 1.0), severity="fatal", **sxid)
     (finding,) = findings(world)
     assert str(finding.entity) == "node/node-1"
-    assert [one.id for one in finding.related] == ["a"]
+    assert [one.id for one in finding.related] == ["a", "GPU-a"]
 
 
 @pytest.mark.parametrize(

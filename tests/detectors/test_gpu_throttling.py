@@ -35,7 +35,7 @@ def test_a_hot_node_is_one_finding_dated_by_its_first_card(reason: str) -> None:
     assert str(finding.entity) == "node/node-0"
     assert abs(finding.since - ONSET) <= 60.0
     assert finding.severity is Severity.WARNING
-    assert len(finding.related) == 4
+    assert len(finding.related) == 8, "four replicas and their GPUs"
 
 
 def test_a_hot_room_wakes_somebody() -> None:
