@@ -70,13 +70,15 @@ class UsageMeter:
 
     def _observe(self, samples: Iterable[Sample]) -> list[Sample]:
         touched: dict[Series, float] = {}
-        allocations = []
+        allocations, shares = [], []
         counters = []
         for sample in samples:
             if sample.series.name in METERED and sample.value >= 0:
                 counters.append((meaning(sample.series), sample))
             elif sample.series.name == m.GPU_ALLOCATION.name:
                 allocations.append(sample)
+            elif sample.series.name == m.GPU_SHARE_TIME.name:
+                shares.append(sample)
             elif sample.series.name == m.GPU_INFO.name:
                 self._learn(sample.series)
             elif sample.series.name == m.TARGET_UP.name and sample.value == 1.0:
@@ -86,7 +88,7 @@ class UsageMeter:
             moved = self.accounts.tokens(what, counted(self._tracks.growth(what, value, at)), at)
             if moved is not None:
                 touched[moved] = max(at, touched.get(moved, at))
-        for held in self._clock.held(allocations):
+        for held in self._clock.held(allocations, shares):
             moved = self.accounts.gpu(held.charged_to, held.gpu, held.seconds, held.at)
             if moved is not None:
                 touched[moved] = held.at
