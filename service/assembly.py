@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import collectors
 import detectors
@@ -16,6 +16,7 @@ from collectors._exposition import Limits, parse
 from collectors._reading import PageCollector, PageReader, recognise
 from collectors.kernel_log import KernelLog
 from collectors.kubelet import Kubelet
+from fleet.xids import shipped
 from incidents.alertmanager import Alertmanager, AlertmanagerSettings
 from incidents.desk import IncidentDesk
 from incidents.settings import DeskSettings
@@ -43,6 +44,7 @@ from vocabulary.errors import ConfigError, SourceError
 from vocabulary.samples import Sample, labels_of
 from vocabulary.signals import TARGET_UP
 
+Shared = TypeVar("Shared", Collector, Detector)
 STORE_FOLDER = "series"
 CLAIMS_SECONDS = 1.0
 """Seconds the API has to begin to tell of claimed devices, within a round of the agent."""
@@ -139,15 +141,18 @@ def all_collectors(config: Config) -> dict[str, Collector]:
     """Every discovered collector with its configured settings."""
     built = config.build("collectors", discover(collectors, Collector))  # type: ignore[type-abstract]
     key = config.settings.tenant_key
-    return {name: _with_key(one, key) if key else one for name, one in built.items()}
+    if not key:
+        return built
+    # pseudonyms under one key everywhere, so that pages and spans name tenants alike
+    return {name: _given(one, "pseudonym_key", key) for name, one in built.items()}
 
 
-def _with_key(collector: Collector, key: str) -> Collector:
-    """Pseudonyms under one key everywhere, so that pages and spans name tenants alike."""
-    fields = {item.name for item in dataclasses.fields(cast("Any", collector))}
-    if "pseudonym_key" not in fields:
-        return collector
-    return cast("Collector", dataclasses.replace(cast("Any", collector), pseudonym_key=key))
+def _given(plugin: Shared, name: str, value: object) -> Shared:
+    """*plugin* with what all that have a field *name* share: one key, one Xid catalogue."""
+    fields = {item.name for item in dataclasses.fields(cast("Any", plugin))}
+    if name not in fields:
+        return plugin
+    return cast("Shared", dataclasses.replace(cast("Any", plugin), **{name: value}))
 
 
 def page_collectors(config: Config) -> dict[str, PageCollector]:
@@ -157,7 +162,12 @@ def page_collectors(config: Config) -> dict[str, PageCollector]:
 
 def all_detectors(config: Config) -> dict[str, Detector]:
     """Every discovered detector with its configured settings."""
-    return config.build("detectors", discover(detectors, Detector))  # type: ignore[type-abstract]
+    built = config.build("detectors", discover(detectors, Detector))  # type: ignore[type-abstract]
+    file = config.settings.xid_file
+    if file is None:
+        return built
+    xids = shipped().with_site(file)
+    return {name: _given(one, "_xids", xids) for name, one in built.items()}
 
 
 def all_remediations(config: Config) -> list[Remediation]:

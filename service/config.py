@@ -115,6 +115,9 @@ class Settings:
     pods_on_host_network: bool = _setting(
         False, "Read pods that live in their node's own network too."
     )
+    xid_file: Path | None = _setting(
+        None, "What Xids mean at your site (YAML), over the shipped catalogue."
+    )
     gpus: bool = _setting(True, "Read local GPUs through NVML when there are any.")
     prometheus_url: str = _setting(
         "", "Prometheus-compatible backend to ask instead of the own store."
