@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol
 
+import numpy as np
+
 from simulator.cluster import PoolSpec
 from simulator.counting import SECONDS_AT_GATEWAY, SECONDS_PER_TOKEN_AT_GATEWAY, Histogram
 from simulator.engine import Engine, Leaving, Outcome, Request
@@ -103,6 +105,23 @@ class Account:
 
 
 @dataclass(slots=True)
+class Favour:
+    """A route that deals calls out by Zipf's law, whatever the load, one replica first."""
+
+    first: str
+    """Uid of the replica that gets most."""
+    exponent: float
+    rng: np.random.Generator
+
+    def pick(self, backends: Sequence[Backend]) -> Backend:
+        """The replica of the next call."""
+        ranked = sorted(backends, key=lambda one: (one.uid != self.first, one.uid))
+        weights = 1.0 / np.arange(1, len(ranked) + 1) ** self.exponent
+        chosen = int(self.rng.choice(len(ranked), p=weights / weights.sum()))
+        return ranked[chosen]
+
+
+@dataclass(slots=True)
 class Gateway:
     """Calls in flight and what has been booked."""
 
@@ -119,6 +138,7 @@ class Gateway:
     answered: int = 0
     in_flight: dict[str, int] = field(default_factory=dict)
     """Attempts in flight by replica: what least-busy routing goes by."""
+    _favours: dict[str, Favour] = field(default_factory=dict)
     _deadlines: list[tuple[float, int, int]] = field(default_factory=list)
     _retries: list[tuple[float, int]] = field(default_factory=list)
     _numbers: "count[int]" = field(default_factory=count)
@@ -166,12 +186,7 @@ class Gateway:
         if not backends:
             self._attempt_failed(operation, NO_REPLICA, at)
             return
-        self._turn += 1
-        turn = self._turn % len(backends)
-        order = (*backends[turn:], *backends[:turn])  # equals take turns
-        backend = min(
-            order, key=lambda one: (one.uid == operation.avoid, self.in_flight.get(one.uid, 0))
-        )
+        backend = self._route(operation, backends)
         operation.avoid = backend.uid
         if not backend.answers:
             self._attempt_failed(operation, REFUSED, at)
@@ -187,6 +202,25 @@ class Gateway:
         self.in_flight[backend.uid] = self.in_flight.get(backend.uid, 0) + 1
         backend.engine.submit(request)
         heapq.heappush(self._deadlines, (at + policy.timeout, operation.number, operation.attempts))
+
+    def _route(self, operation: Operation, backends: Sequence[Backend]) -> Backend:
+        favour = self._favours.get(operation.call.pool)
+        if favour is not None:
+            return favour.pick(backends)
+        self._turn += 1
+        turn = self._turn % len(backends)
+        order = (*backends[turn:], *backends[:turn])  # equals take turns
+        return min(
+            order, key=lambda one: (one.uid == operation.avoid, self.in_flight.get(one.uid, 0))
+        )
+
+    def favour(self, pool: str, uid: str, exponent: float, rng: np.random.Generator) -> None:
+        """Deal the calls to *pool* out by Zipf's law from now on, replica *uid* first."""
+        self._favours[pool] = Favour(uid, exponent, rng)
+
+    def treat_alike(self, pool: str) -> None:
+        """Send calls to whichever replica has least in flight, as usual."""
+        self._favours.pop(pool, None)
 
     def settle(self, leavings: Iterable[Leaving]) -> None:
         """Book what engines let go of."""

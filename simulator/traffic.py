@@ -122,6 +122,7 @@ class StreamSource:
     rate_factor: float = 1.0
     prompt_factor: float = 1.0
     output_factor: float = 1.0
+    cached_factor: float = 1.0
     rate_now: float = 0.0
     rate_until: float = 0.0
 
@@ -155,7 +156,7 @@ class StreamSource:
                 self.stream.pool,
                 max(1, min(self.longest, int(self.trace.input_tokens[index] * self.prompt_factor))),
                 max(1, int(self.trace.output_tokens[index] * self.output_factor)),
-                self.stream.cached,
+                self.stream.cached * self.cached_factor,
             )
             at += float(self.trace.gaps[self.position]) / rate
         self.due = (at - end) * rate

@@ -1,0 +1,55 @@
+"""A ratio that moved to another level and stayed there: how mixes and habits change."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors._evidence import span, without
+from estimators.onset import step_time
+from estimators.robust import finite
+from estimators.two_windows import compare, went_away
+from vocabulary.samples import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Where a row stood and where it stands now."""
+
+    before: float
+    after: float
+    since: float
+    """When it moved, Unix seconds."""
+
+    @property
+    def ratio(self) -> float:
+        """After over before; infinite from zero."""
+        return self.after / self.before if self.before > 0.0 else float("inf")
+
+
+def shifted(
+    times: Array,
+    row: Array,
+    *,
+    recent: float,
+    now: float,
+    chance: float = 1e-4,
+    ill: Iterable[tuple[float, float]] = (),
+) -> Shift | None:
+    """How the newest *recent* seconds differ from all before; None when chance explains it.
+
+    *chance* is the two-sided probability of such a difference between equal stretches. Nothing is
+    learnt from the spans in *ill*. A blip that is gone again is no shift.
+    """
+    usual = without(times, row, ill)
+    before = span(times, usual, float(times[0]), now - recent - 300.0)
+    after = span(times, row, now - recent, now)
+    if finite(before).size < 10 or finite(after).size < 5:
+        return None
+    floor = 0.02 * max(abs(float(np.nanmedian(before))), 1e-9)
+    found = compare(before, after, floor=floor)
+    if found is None or found.p_value > chance or went_away(before, after):
+        return None
+    moved = step_time(times, usual)
+    since = moved if moved is not None and moved >= now - 2.0 * recent - 600.0 else now - recent
+    return Shift(found.before, found.after, since)
