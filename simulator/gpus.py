@@ -21,6 +21,8 @@ _SMOOTHING_SECONDS = 1.0
 IDLE = 0x1
 SW_POWER_CAP = 0x4
 SW_THERMAL = 0x20
+HW_THERMAL = 0x40
+HW_POWER_BRAKE = 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,10 @@ class GpuModel:
     """Highest SM clock, MHz."""
     idle_clock: int
     memory_clock: int
+    nvlinks: int = 0
 
 
-H100 = GpuModel("NVIDIA H100 80GB HBM3", 85_520_809_984, 700.0, 72.0, 1980, 345, 2619)
+H100 = GpuModel("NVIDIA H100 80GB HBM3", 85_520_809_984, 700.0, 72.0, 1980, 345, 2619, 18)
 L40S = GpuModel("NVIDIA L40S", 48_305_799_168, 350.0, 36.0, 2520, 210, 9001)
 L4 = GpuModel("NVIDIA L4", 24_152_899_584, 72.0, 12.0, 2040, 210, 6251)
 
@@ -75,6 +78,18 @@ class GpuBank:
     brake: list[int] = field(init=False)
     """Reason bits of the brake."""
     lost: list[bool] = field(init=False)
+    effort: Array = field(init=False)
+    """What a spinning collective leaves of the power that its utilisation would take; 1 is work."""
+    recovery: list[int] = field(init=False)
+    """Recovery action that the driver asks for, as NVML numbers them; 0 is none."""
+    memory_errors: list[int] = field(init=False)
+    """Uncorrectable memory errors since the driver was loaded."""
+    rows_pending: list[bool] = field(init=False)
+    """Whether a remapped row waits for a reset."""
+    links_down: list[int] = field(init=False)
+    """NVLinks that are down, of those the board has."""
+    link_errors: list[int] = field(init=False)
+    """NVLinks that had to be trained anew."""
     xid_events: list[list[int]] = field(init=False)
     """Xids raised and not yet read by whoever listens."""
     utilization: Array = field(init=False)
@@ -101,6 +116,12 @@ class GpuBank:
         self.holders = [""] * count
         self.brake = [0] * count
         self.lost = [False] * count
+        self.effort = np.ones(count)
+        self.recovery = [0] * count
+        self.memory_errors = [0] * count
+        self.rows_pending = [False] * count
+        self.links_down = [0] * count
+        self.link_errors = [0] * count
         self.xid_events = [[] for _ in range(count)]
         self.memory_share = np.full(count, 0.006)
         self.clock_share = np.ones(count)
@@ -127,14 +148,14 @@ class GpuBank:
         wanted -= np.where(held, np.rint(np.abs(noise[0])) * 15.0, 0.0)
         drive = _drive(self._idle, self._limit, busy, prefill)
         target = drive * (0.3 + 0.7 * (wanted / self._top) ** 2)
-        target = np.where(held, target, self._idle)
+        target = np.where(held, target * self.effort, self._idle)
         over = target > self._limit
         self.clock = np.where(over, wanted * 0.95, wanted)
         target = np.minimum(target * (1 + 0.01 * noise[1]), self._limit)
         self.power = keep * self.power + (1 - keep) * target
         self._heat(seconds)
         self.energy += self.power * seconds
-        braked = np.array([bool(bits & SW_THERMAL) for bits in self.brake])
+        braked = np.array([bool(bits & (SW_THERMAL | HW_THERMAL)) for bits in self.brake])
         self.throttled_seconds += np.where(braked, seconds, 0.0)
 
     def drive(self, gpu: int, busy: Array, prefill: Array, *, held: bool) -> Array:

@@ -13,7 +13,6 @@ import pynvml
 from simulator.gpus import GpuBank
 
 _NEVER = 0xFFFFFFFF
-_RECOVERY_NONE = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +144,21 @@ class SimulatedNvml:
         return self.bank.reasons(self._at(handle))
 
     def nvmlDeviceGetTotalEccErrors(self, handle: Handle, kind: int, counter: int) -> int:
-        self._at(handle)
-        return 0
+        at = self._at(handle)
+        bad = kind == pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED
+        return self.bank.memory_errors[at] if bad else 0
 
     def nvmlDeviceGetRemappedRows(self, handle: Handle) -> tuple[int, int, int, int]:
-        self._at(handle)
-        return (0, 0, 0, 0)
+        at = self._at(handle)
+        pending = int(self.bank.rows_pending[at])
+        return (0, pending, pending, 0)
+
+    def nvmlDeviceGetNvLinkState(self, handle: Handle, link: int) -> int:
+        at = self._at(handle)
+        links = self.bank.places[at].model.nvlinks
+        if not 0 <= link < links:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_INVALID_ARGUMENT)
+        return int(link < links - self.bank.links_down[at])
 
     def nvmlDeviceGetPcieReplayCounter(self, handle: Handle) -> int:
         self._at(handle)
@@ -162,8 +170,10 @@ class SimulatedNvml:
             pynvml.NVML_FI_DEV_PERF_POLICY_THERMAL: int(1e9 * self.bank.throttled_seconds[at]),
             pynvml.NVML_FI_DEV_PERF_POLICY_POWER: 0,
             pynvml.NVML_FI_DEV_MEMORY_TEMP: round(float(self.bank.temperature[at])) + 8,
-            pynvml.NVML_FI_DEV_GET_GPU_RECOVERY_ACTION: _RECOVERY_NONE,
+            pynvml.NVML_FI_DEV_GET_GPU_RECOVERY_ACTION: self.bank.recovery[at],
         }
+        if self.bank.places[at].model.nvlinks:
+            known[pynvml.NVML_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL] = self.bank.link_errors[at]
         out = []
         for wanted in fields:
             number = wanted[0] if isinstance(wanted, tuple) else wanted
