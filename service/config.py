@@ -70,9 +70,7 @@ class Settings:
     targets: Path | None = _setting(
         None, "File (YAML or JSON) that lists more such pages; it is read again when it changes."
     )
-    scrape_token_file: Path | None = _setting(
-        None, "Bearer token sent to every page in `scrape` and `targets`."
-    )
+    scrape_token_file: Path | None = _setting(None, "Bearer token sent to every page in `scrape`.")
     scrape_ca_file: Path | None = _setting(
         None, "Certificates (PEM) that pages are checked against, instead of the system's."
     )
@@ -129,6 +127,21 @@ class Settings:
     otlp_endpoint: str = _setting("", "OTLP endpoint that the agent's samples are exported to.")
     otlp_protocol: str = _setting("grpc", "Protocol of that endpoint: grpc or http.")
     otlp_token_file: Path | None = _setting(None, "Bearer token sent to that endpoint.")
+    otlp_gzip: bool = _setting(True, "Compress what is sent to that endpoint.")
+    otlp_ca_file: Path | None = _setting(
+        None, "Certificates (PEM) to trust at OTLP endpoints, instead of the system's."
+    )
+    otlp_forward: str = _setting(
+        "", "OTLP endpoint to which the spans and metrics we receive are sent on."
+    )
+    otlp_forward_protocol: str = _setting("grpc", "Protocol of that endpoint: grpc or http.")
+    otlp_forward_token_file: Path | None = _setting(None, "Bearer token sent to that endpoint.")
+    otlp_forward_headers: tuple[str, ...] = _setting(
+        (), "Headers (`NAME=VALUE`) sent to that endpoint."
+    )
+    forward_content: bool = _setting(
+        False, "Send on prompts, completions and all other text, instead of dropping them."
+    )
     alertmanager_urls: tuple[str, ...] = _setting((), "Alertmanagers to notify; all are addressed.")
     price_file: Path | None = _setting(
         None, "Your own prices (YAML or JSON), over the shipped list."
@@ -356,8 +369,9 @@ def _check(settings: Settings) -> Settings:
             raise ConfigError(
                 f"{key} must be a port between 0 and 65535, and is {getattr(settings, key)}"
             )
-    if settings.otlp_protocol not in {"grpc", "http"}:
-        raise ConfigError(f"otlp_protocol must be grpc or http, and is {settings.otlp_protocol!r}")
+    for key in ("otlp_protocol", "otlp_forward_protocol"):
+        if getattr(settings, key) not in {"grpc", "http"}:
+            raise ConfigError(f"{key} must be grpc or http, and is {getattr(settings, key)!r}")
     if settings.kubernetes not in {"auto", "on", "off"}:
         raise ConfigError(f"kubernetes must be auto, on or off, and is {settings.kubernetes!r}")
     scrape_entries.redirects_of(settings.scrape_redirects, "scrape_redirects")

@@ -6,6 +6,8 @@ from service import assembly
 from service.config import Settings
 from service.doors import is_loopback
 from service.otlp_export import OtlpExport
+from service.otlp_logs_out import SPOOL_FILE, ChangeExport
+from service.otlp_send import Sender, sender_of
 from service.self_report import SelfReport
 from service.server import PageServer
 from vocabulary.contracts import Clock
@@ -38,14 +40,38 @@ def open_outlets(
     return sinks
 
 
-def exporter_of(settings: Settings) -> OtlpExport | None:
-    """The configured OTLP export, or None."""
+def open_change_outlet(
+    settings: Settings, clock: Clock, report: SelfReport, then: Then
+) -> ChangeExport | None:
+    """Start the export of changes to where the samples go; None where they go nowhere."""
     if not settings.otlp_endpoint:
         return None
+    about = {
+        "service.name": "tidegauge-agent",
+        "k8s.cluster.name": settings.cluster,
+        "k8s.node.name": assembly.node_name(settings),
+    }
+    sender = _sender(settings)
+    export = ChangeExport(sender, about, settings.data_dir / SPOOL_FILE)
+    then("OTLP changes", export.close)
+    own = report.own
+    report.own = lambda: [*own(), *export.report(clock.now())]
+    return export
+
+
+def _sender(settings: Settings) -> Sender:
     headers = {}
     if settings.otlp_token_file is not None:
         headers["authorization"] = f"Bearer {assembly.secret(settings.otlp_token_file)}"
-    return OtlpExport(settings.otlp_endpoint, settings.otlp_protocol, headers)
+    return sender_of(
+        settings.otlp_endpoint, settings.otlp_protocol, headers,
+        compress=settings.otlp_gzip, ca_file=settings.otlp_ca_file,
+    )  # fmt: skip
+
+
+def exporter_of(settings: Settings) -> OtlpExport | None:
+    """The configured OTLP export, or None."""
+    return OtlpExport(_sender(settings)) if settings.otlp_endpoint else None
 
 
 def _demand_trust(settings: Settings) -> None:

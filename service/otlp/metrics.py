@@ -20,7 +20,7 @@ from service.otlp.budget import SeriesBudget
 from service.otlp.deltas import Deltas
 from service.otlp.identity import IDENTITY_ATTRIBUTES, Tenants, client_name
 from service.otlp.outcome import Outcome
-from service.otlp.points import BadPoint, histogram_parts, number_parts
+from service.otlp.points import BadPoint, ended, histogram_parts, number_parts
 from vocabulary import metrics, otel
 from vocabulary.metrics import BY_OTEL, TARGET_LABELS, Kind, Metric
 from vocabulary.samples import Labels, Sample, Series, labels_of
@@ -121,7 +121,7 @@ class Metrics:
         if not 0 < at <= (now + AHEAD_SECONDS) * _NS:
             outcome.refuse("time missing or in the future", message.name)
             return
-        if isinstance(point, pb.HistogramDataPoint):
+        if isinstance(point, pb.HistogramDataPoint) and not ended(point):
             shape = tuple(point.explicit_bounds)
             if bounds.setdefault(Series(metric.name, labels), shape) != shape:
                 outcome.refuse("bucket bounds differ within a series", message.name)
@@ -147,8 +147,11 @@ class Metrics:
             if not believed and not self.strangers.admit(series, at / _NS):
                 outcome.refuse("too many series from clients", series.name)
                 continue
-            values = list(place.by_attributes.values())
-            value = sum(values) if place.counter else values[-1]
+            told = place.by_attributes.values()
+            values = [one for one in told if not math.isnan(one)]
+            value = math.nan  # the series ended where all that it is made of did
+            if values:
+                value = sum(values) if place.counter else values[-1]
             if place.delta and place.counter and not math.isnan(value):
                 added = self.deltas.add(series, value, place.start, at)
                 if added is None:

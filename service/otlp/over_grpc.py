@@ -11,7 +11,8 @@ import grpc  # type: ignore[import-untyped]
 from google.protobuf.message import Message
 
 from service.doors import Doors, Right, check_right
-from service.otlp.receiver import STREAMS, Receiver, Stream
+from service.otlp.receiver import Receiver
+from service.otlp.streams import STREAMS, Stream
 from vocabulary.contracts import Clock
 from vocabulary.errors import ConfigError, RequestRefused, StoreError
 

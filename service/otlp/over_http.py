@@ -12,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from service.otlp.limits import Limits
-from service.otlp.receiver import STREAMS, Receiver, Stream
+from service.otlp.receiver import Receiver
+from service.otlp.streams import STREAMS, Stream
 from service.otlp.wire import Body
 from vocabulary.errors import RequestRefused, StoreError
 

@@ -17,6 +17,11 @@ class BadPoint(ValueError):
     """The point says something no counter, gauge or histogram can."""
 
 
+def ended(point: NumberDataPoint | HistogramDataPoint) -> bool:
+    """Whether the point bears no value: it says that its series ended, which is not zero."""
+    return bool(point.flags & _NO_VALUE)
+
+
 def number_parts(
     name: str, labels: Labels, point: NumberDataPoint, counter: bool
 ) -> Iterator[tuple[Series, float]]:
@@ -26,7 +31,7 @@ def number_parts(
         BadPoint: The value is no number, or a counter is below zero.
     """
     value = float(point.as_int if point.HasField("as_int") else point.as_double)
-    if point.flags & _NO_VALUE:
+    if ended(point):
         value = math.nan
     elif not math.isfinite(value) or (counter and value < 0.0):
         raise BadPoint("no finite value" if not math.isfinite(value) else "negative counter")
@@ -42,14 +47,16 @@ def histogram_parts(
         BadPoint: Bounds and counts do not fit, or the counts do not add up.
     """
     bounds, counts = list(point.explicit_bounds), list(point.bucket_counts)
-    if point.flags & _NO_VALUE:
+    if any(not low < high for low, high in pairwise([-math.inf, *bounds, math.inf])):
+        raise BadPoint("bucket bounds do not ascend")
+    if ended(point):
+        for bound in [*bounds, math.inf]:
+            yield Series(f"{name}_bucket", _with_le(labels, bound)), math.nan
         yield Series(f"{name}_count", labels), math.nan
         yield Series(f"{name}_sum", labels), math.nan
         return
     if counts and (len(counts) != len(bounds) + 1 or sum(counts) != point.count):
         raise BadPoint("bucket counts do not add up")
-    if any(low >= high for low, high in pairwise(bounds)):
-        raise BadPoint("bucket bounds do not ascend")
     if point.HasField("sum") and not math.isfinite(point.sum):
         raise BadPoint("no finite sum")
     below = accumulate(counts or [point.count])

@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
-from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs_pb
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_pb
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_pb
 
 from service.otlp.identity import Tenants
 from service.otlp.limits import Limits
@@ -24,6 +21,7 @@ from service.otlp.metrics import Metrics
 from service.otlp.outcome import Outcome
 from service.otlp.span_attributes import SpanAttributes
 from service.otlp.spans import Spans
+from service.otlp.streams import LOGS, METRICS, TRACES, Stream
 from service.otlp.wire import Buffer, decode, decode_json
 from vocabulary import metrics
 from vocabulary.contracts import Clock
@@ -31,46 +29,6 @@ from vocabulary.entities import Change
 from vocabulary.errors import RequestRefused, StoreError
 from vocabulary.samples import Sample, Series, labels_of
 from vocabulary.usage import UsageSpan
-
-SPEC_SERVICE = "opentelemetry.proto.collector"
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """One of OTLP's three kinds of request."""
-
-    name: str
-    """As in the path: `/v1/metrics`."""
-    service: str
-    """gRPC's name of the service, whose one method is Export."""
-    request: type[Message]
-    answer: type[Message]
-    rejected: str
-    """Field of the partial success that counts what was not kept."""
-
-
-METRICS = Stream(
-    "metrics",
-    f"{SPEC_SERVICE}.metrics.v1.MetricsService",
-    metrics_pb.ExportMetricsServiceRequest,
-    metrics_pb.ExportMetricsServiceResponse,
-    "rejected_data_points",
-)
-TRACES = Stream(
-    "traces",
-    f"{SPEC_SERVICE}.trace.v1.TraceService",
-    trace_pb.ExportTraceServiceRequest,
-    trace_pb.ExportTraceServiceResponse,
-    "rejected_spans",
-)
-LOGS = Stream(
-    "logs",
-    f"{SPEC_SERVICE}.logs.v1.LogsService",
-    logs_pb.ExportLogsServiceRequest,
-    logs_pb.ExportLogsServiceResponse,
-    "rejected_log_records",
-)
-STREAMS = (METRICS, TRACES, LOGS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class Spans:
         calls: list[tuple[_Key, UsageSpan]] = []
         try:
             for origin, span in self._spans(body):
-                own = self.attributes.read(span.attributes)
+                own = self.attributes.read(span.attributes[:])
                 if not _is_inference(own):
                     outcome.ignored["no model call"] += 1
                 elif wrong := _wrong(span, latest):

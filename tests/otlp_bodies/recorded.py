@@ -8,7 +8,8 @@ from typing import Any
 from google.protobuf.json_format import ParseDict
 
 from service.clock import ManualClock
-from service.otlp.receiver import LOGS, METRICS, TRACES, Receiver, Sinks, Stream
+from service.otlp.receiver import Receiver, Sinks
+from service.otlp.streams import LOGS, METRICS, TRACES, Stream
 from vocabulary.entities import Change
 from vocabulary.samples import Sample
 from vocabulary.usage import UsageSpan

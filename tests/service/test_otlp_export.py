@@ -3,27 +3,25 @@
 import gzip
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import grpc
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
 )
-from opentelemetry.sdk.metrics import export as sdk
 
+from service.otlp.streams import METRICS, Stream
 from service.otlp_export import OtlpExport
-from service.otlp_points import Beginnings, as_otlp
+from service.otlp_send import Answer, Verdict, sender_of
 from vocabulary import metrics as m
 from vocabulary.errors import ConfigError
 from vocabulary.otel import attribute_of, label_of
-from vocabulary.samples import Labels, Sample, Series, labels_of
+from vocabulary.samples import Sample, Series, labels_of
 
 REPLICA = labels_of(
     {
@@ -74,6 +72,9 @@ class Receiver:
         self.requests: list[ExportMetricsServiceRequest] = []
         self.headers: list[dict[str, str]] = []
         self.refuse = 0
+        self.http_refusal, self.grpc_refusal = 503, grpc.StatusCode.UNAVAILABLE
+        self.refusal_headers: dict[str, str] = {}
+        self.answer = ExportMetricsServiceResponse()
         self.endpoint = ""
 
     def points(self) -> dict[tuple[str, frozenset[tuple[str, str]]], Any]:
@@ -103,10 +104,10 @@ def over_grpc() -> Iterator[Receiver]:
         def take(self, body: bytes, context: Any) -> bytes:
             if receiver.refuse:
                 receiver.refuse -= 1
-                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+                context.abort(receiver.grpc_refusal, "no")
             receiver.headers.append(dict(context.invocation_metadata()))
             receiver.requests.append(ExportMetricsServiceRequest.FromString(body))
-            return ExportMetricsServiceResponse().SerializeToString()
+            return receiver.answer.SerializeToString()
 
     server = grpc.server(futures.ThreadPoolExecutor(2))
     server.add_generic_rpc_handlers((Handler(),))
@@ -132,9 +133,13 @@ def over_http() -> Iterator[Receiver]:
                 receiver.headers.append({k.lower(): v for k, v in self.headers.items()})
                 receiver.requests.append(ExportMetricsServiceRequest.FromString(body))
             assert self.path == "/v1/metrics"
-            self.send_response(400 if refused else 200)
-            self.send_header("Content-Length", "0")
+            content = b"" if refused else receiver.answer.SerializeToString()
+            self.send_response(receiver.http_refusal if refused else 200)
+            for name, value in receiver.refusal_headers.items() if refused else ():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
+            self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -163,7 +168,7 @@ def receiver(request: pytest.FixtureRequest) -> tuple[str, Receiver]:
 
 def test_everything_arrives_under_opentelemetrys_names(receiver: tuple[str, Receiver]) -> None:
     protocol, server = receiver
-    export = OtlpExport(server.endpoint, protocol, {"authorization": "Bearer t0ken"})
+    export = OtlpExport(sender_of(server.endpoint, protocol, {"authorization": "Bearer t0ken"}))
     export.offer(EVERYTHING)
     eventually(lambda: export.tally.sent == len(EVERYTHING))
     export.close()
@@ -210,7 +215,7 @@ def test_everything_arrives_under_opentelemetrys_names(receiver: tuple[str, Rece
 
 
 def test_one_replica_is_one_resource(over_grpc: Receiver) -> None:
-    export = OtlpExport(over_grpc.endpoint)
+    export = OtlpExport(sender_of(over_grpc.endpoint, "grpc", {}))
     export.offer(EVERYTHING)
     eventually(lambda: over_grpc.requests)
     export.close()
@@ -222,31 +227,77 @@ def test_one_replica_is_one_resource(over_grpc: Receiver) -> None:
 def test_a_refused_export_is_tried_again_and_counted(receiver: tuple[str, Receiver]) -> None:
     protocol, server = receiver
     server.refuse = 2
-    export = OtlpExport(server.endpoint, protocol, pause_seconds=0.02)
+    export = OtlpExport(sender_of(server.endpoint, protocol, {}), pause_seconds=0.02)
     export.offer(EVERYTHING)
     eventually(lambda: export.tally.sent == len(EVERYTHING))
     export.close()
     assert (export.tally.failures, export.tally.dropped) == (2, 0)
 
 
+def test_what_is_refused_for_good_is_not_sent_again(receiver: tuple[str, Receiver]) -> None:
+    protocol, server = receiver
+    server.refuse, server.http_refusal = 1, 400
+    server.grpc_refusal = grpc.StatusCode.INVALID_ARGUMENT
+    export = OtlpExport(sender_of(server.endpoint, protocol, {}), pause_seconds=0.02)
+    export.offer(EVERYTHING)
+    eventually(lambda: export.tally.dropped == len(EVERYTHING))
+    export.close()
+    assert (export.tally.failures, server.requests) == (1, [])
+
+
+def test_a_partial_success_is_counted_and_not_sent_again(receiver: tuple[str, Receiver]) -> None:
+    protocol, server = receiver
+    server.answer.partial_success.rejected_data_points = 3
+    server.answer.partial_success.error_message = "three too old"
+    export = OtlpExport(sender_of(server.endpoint, protocol, {}))
+    export.offer(EVERYTHING)
+    eventually(lambda: export.tally.sent == len(EVERYTHING))
+    export.close()
+    assert (export.tally.rejected, export.tally.failures, len(server.requests)) == (3, 0, 1)
+    assert export.report(5.0)[1].value == 3.0
+
+
+def test_the_endpoint_says_when_to_come_again(over_http: Receiver) -> None:
+    over_http.refuse, over_http.refusal_headers = 1, {"Retry-After": "0.4"}
+    export = OtlpExport(sender_of(over_http.endpoint, "http", {}), pause_seconds=0.01)
+    began = time.monotonic()
+    export.offer(EVERYTHING)
+    eventually(lambda: export.tally.sent == len(EVERYTHING))
+    assert time.monotonic() - began >= 0.4
+    export.close()
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_compression_is_a_choice(receiver: tuple[str, Receiver], compress: bool) -> None:
+    protocol, server = receiver
+    export = OtlpExport(sender_of(server.endpoint, protocol, {}, compress=compress))
+    export.offer(EVERYTHING)
+    eventually(lambda: export.tally.sent == len(EVERYTHING))
+    export.close()
+    if protocol == "http":
+        assert ("content-encoding" in server.headers[0]) is compress
+    assert len(server.points()) == 6
+
+
 class Stuck:
-    """An exporter that fails, or that hangs until it is let go."""
+    """A sender that fails, or that hangs until it is let go."""
 
     def __init__(self, hang: bool = False) -> None:
-        self.seen: list[sdk.MetricsData] = []
+        self.seen: list[bytes] = []
         self.entered, self.let_go = threading.Event(), threading.Event()
         self.hang, self.works = hang, False
 
-    def export(self, metrics_data: sdk.MetricsData, timeout_millis: float = 0) -> object:
-        self.seen.append(metrics_data)
+    def send(self, stream: Stream, body: bytes) -> Answer:
+        assert stream is METRICS
+        self.seen.append(body)
         self.entered.set()
         if self.hang:
             self.let_go.wait(10)
         if not self.works:
-            raise RuntimeError("an exporter with a bug")
-        return sdk.MetricExportResult.SUCCESS
+            raise RuntimeError("a sender with a bug")
+        return Answer(Verdict.TAKEN)
 
-    def shutdown(self, timeout_millis: float = 0) -> None:
+    def close(self) -> None:
         self.let_go.set()
 
 
@@ -255,25 +306,26 @@ def running(value: float) -> list[Sample]:
 
 
 def test_after_its_attempts_a_batch_is_dropped_and_the_next_one_has_its_turn() -> None:
-    exporter = Stuck()
-    export = OtlpExport("", exporter=exporter, attempts=3, pause_seconds=0.01)
+    sender = Stuck()
+    export = OtlpExport(sender, attempts=3, pause_seconds=0.01)
     export.offer(running(1.0))
     eventually(lambda: export.tally.dropped == 1)
     assert export.tally.failures == 3
-    exporter.works = True
+    sender.works = True
     export.offer(running(2.0))
     eventually(lambda: export.tally.sent == 1)
     assert export.report(5.0) == [
-        Sample(Series(m.SAMPLES_DROPPED.name, (("limit", "otlp_export"),)), 1.0, 5.0)
+        Sample(Series(m.SAMPLES_DROPPED.name, (("limit", limit),)), lost, 5.0)
+        for limit, lost in (("otlp_export", 1.0), ("otlp_export_rejected", 0.0))
     ]
     export.close()
 
 
 def test_an_endpoint_that_hangs_never_blocks_whoever_offers() -> None:
-    exporter = Stuck(hang=True)
-    export = OtlpExport("", exporter=exporter, max_queued=50)
+    sender = Stuck(hang=True)
+    export = OtlpExport(sender, max_queued=50)
     export.offer(running(0.0))
-    exporter.entered.wait(5)
+    sender.entered.wait(5)
     began = time.monotonic()
     for number in range(500):
         export.offer(running(float(number)))
@@ -283,7 +335,7 @@ def test_an_endpoint_that_hangs_never_blocks_whoever_offers() -> None:
 
 
 def test_closing_sends_what_is_queued(over_grpc: Receiver) -> None:
-    export = OtlpExport(over_grpc.endpoint)
+    export = OtlpExport(sender_of(over_grpc.endpoint, "grpc", {}))
     for number in range(5):
         export.offer(running(float(number)))
     export.close()
@@ -293,7 +345,7 @@ def test_closing_sends_what_is_queued(over_grpc: Receiver) -> None:
 
 def test_a_closed_port_costs_failures_and_nothing_else(over_http: Receiver) -> None:
     export = OtlpExport(
-        "http://127.0.0.1:1", "http", attempts=1, pause_seconds=0.01, timeout_seconds=0.3
+        sender_of("http://127.0.0.1:1", "http", {}, 0.3), attempts=1, pause_seconds=0.01
     )
     export.offer(running(1.0))
     eventually(lambda: export.tally.dropped == 1)
@@ -302,66 +354,7 @@ def test_a_closed_port_costs_failures_and_nothing_else(over_http: Receiver) -> N
 
 def test_an_unknown_protocol_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match="grpc or http"):
-        OtlpExport("http://127.0.0.1:1", "carrier pigeon")
-
-
-# -- what the points say --------------------------------------------------------------------------
-
-
-def test_a_counter_keeps_its_start_until_it_is_reset() -> None:
-    beginnings = Beginnings()
-    series = EVERYTHING[0].series
-    assert [beginnings.of(series, value, at) for value, at in [(5, 10), (9, 20), (9, 30)]] == [
-        10, 10, 10,
-    ]  # fmt: skip
-    assert beginnings.of(series, 2, 40) == 30, "it was reset somewhere after its last sample"
-    assert beginnings.of(series, 3, 50) == 30
-    assert beginnings.of(series, 4, 9000) == 9000, "after an hour unseen it is another one"
-
-
-def test_beginnings_of_series_that_went_are_forgotten() -> None:
-    beginnings = Beginnings(forget_after=60.0)
-    for number in range(100):
-        beginnings.of(Series("x", (("n", str(number)),)), 1.0, float(number))
-    beginnings.forget(120.0)
-    assert len(beginnings._known) == 40
-
-
-def test_a_resets_start_travels_with_histograms_too() -> None:
-    beginnings = Beginnings()
-
-    def start(samples: Sequence[Sample]) -> int:
-        data = as_otlp(samples, beginnings).resource_metrics[0].scope_metrics[0].metrics[0].data
-        return data.data_points[0].start_time_unix_nano
-
-    assert start(histogram({"+Inf": 9.0}, 1.0, at=10.0)) == 10_000_000_000
-    assert start(histogram({"+Inf": 12.0}, 1.0, at=20.0)) == 10_000_000_000
-    assert start(histogram({"+Inf": 3.0}, 1.0, at=30.0)) == 20_000_000_000
-
-
-def test_ended_series_and_strangers_are_left_out() -> None:
-    nothing = [
-        sample(m.REQUESTS_RUNNING, float("nan")),
-        Sample(Series("python_info", ()), 1.0, 1.0),
-    ]
-    assert as_otlp(nothing, Beginnings()).resource_metrics == []
-
-
-@given(
-    st.lists(st.integers(0, 1000), min_size=1, max_size=12),
-    st.integers(0, 1000),
-)
-def test_bucket_counts_add_up_to_the_count(each: list[int], beyond: int) -> None:
-    running_total, counts = 0, {}
-    for position, count in enumerate(each):
-        running_total += count
-        counts[repr(float(position))] = float(running_total)
-    counts["+Inf"] = float(running_total + beyond)
-    data = as_otlp(histogram(counts, 1.0), Beginnings())
-    point = data.resource_metrics[0].scope_metrics[0].metrics[0].data.data_points[0]
-    assert list(point.bucket_counts) == [*each, beyond]
-    assert sum(point.bucket_counts) == point.count
-    assert len(point.explicit_bounds) + 1 == len(point.bucket_counts)
+        sender_of("http://127.0.0.1:1", "carrier pigeon", {})
 
 
 def test_every_label_of_the_vocabulary_comes_back_from_its_attribute() -> None:
@@ -372,27 +365,3 @@ def test_every_label_of_the_vocabulary_comes_back_from_its_attribute() -> None:
         assert label_of(attribute) == label
     for stranger in ("service.name", "host.name", "tidegauge.", "tidegauge.model", "tidegauge.a.b"):
         assert label_of(stranger) is None
-
-
-def test_labels_survive_the_way_out_and_back() -> None:
-    def back(resource: sdk.ResourceMetrics, attributes: Any) -> Labels:
-        everything = {**resource.resource.attributes, **attributes}
-        named = ((label_of(name), str(value)) for name, value in everything.items())
-        return labels_of([(label, value) for label, value in named if label])
-
-    data = as_otlp(EVERYTHING, Beginnings())
-    returned = {
-        (metric.name, back(resource, point.attributes))
-        for resource in data.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        for point in metric.data.data_points
-    }
-    sent = {
-        (
-            m.BY_SERIES_NAME[one.series.name].otel,
-            labels_of(p for p in one.series.labels if p[0] != "le"),
-        )
-        for one in EVERYTHING
-    }
-    assert returned == sent

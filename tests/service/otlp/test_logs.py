@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from otlp_bodies.recorded import CANARY, RECORDED_AT, Kept, bodies, pairs
 
-from service.otlp.receiver import LOGS
+from service.otlp.streams import LOGS
 from vocabulary.change_events import EVENT_NAME, change_attributes, change_of
 from vocabulary.entities import Change, Entity, EntityKind
 

@@ -16,7 +16,7 @@ import pytest
 from otlp_bodies.served import APP
 
 from service.otlp.limits import Limits
-from service.otlp.receiver import TRACES
+from service.otlp.streams import TRACES
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="peaks are read from Linux' /proc"

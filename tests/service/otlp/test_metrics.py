@@ -10,7 +10,7 @@ from otlp_bodies.recorded import RECORDED_AT, Kept, bodies, metrics_body, pairs
 
 from service.otlp.budget import SeriesBudget
 from service.otlp.deltas import Deltas
-from service.otlp.receiver import METRICS
+from service.otlp.streams import METRICS
 from vocabulary import metrics as m
 from vocabulary import otel
 from vocabulary.errors import RequestRefused

@@ -17,7 +17,7 @@ from otlp_bodies.recorded import RECORDED_AT, Kept, bodies, span, stream_of, tra
 from otlp_bodies.served import AGENT, APP, both
 
 from service.otlp.limits import Limits
-from service.otlp.receiver import METRICS, STREAMS, TRACES
+from service.otlp.streams import METRICS, STREAMS, TRACES
 from vocabulary.errors import StoreUnreachable
 
 PROTOBUF = {"content-type": "application/x-protobuf"}

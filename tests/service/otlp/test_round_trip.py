@@ -1,5 +1,6 @@
 """Our agent's export to our receiver, over both doors: what was measured is what is kept."""
 
+import math
 from typing import Literal
 
 import pytest
@@ -7,11 +8,13 @@ from otlp_bodies.recorded import RECORDED_AT, Kept
 from otlp_bodies.served import AGENT, both
 
 from service.otlp_export import OtlpExport
+from service.otlp_send import sender_of
 from vocabulary import metrics as m
 from vocabulary.metrics import Kind, Metric
 from vocabulary.samples import Sample, Series, labels_of
 
 NOW = RECORDED_AT
+NAN = math.nan
 IDENTITY = {
     "cluster": "c", "node": "n", "namespace": "ns", "pod": "p-0", "pool": "ns/p", "engine": "vllm",
     "replica": "c/ns/u/x", "model": "llama", "vantage": "engine", "version": "0.33.0",
@@ -50,10 +53,14 @@ def test_every_metric_survives_the_way_from_agent_to_server(
     with both(kept) as (http_port, grpc_port):
         port = http_port if protocol == "http" else grpc_port
         export = OtlpExport(
-            f"http://127.0.0.1:{port}", protocol, {"authorization": f"Bearer {AGENT}"}
+            sender_of(f"http://127.0.0.1:{port}", protocol, {"authorization": f"Bearer {AGENT}"})
         )
-        for one in rounds:
+        ended = [sample._replace(value=NAN, at=NOW + 15) for sample in rounds[1]]
+        for one in (*rounds, ended):
             export.offer(one)
         export.close()
         assert export.tally.failures == 0
-    assert as_told(kept.samples) == as_told([*rounds[0], *rounds[1]])
+    alive = [one for one in kept.samples if not math.isnan(one.value)]
+    assert as_told(alive) == as_told([*rounds[0], *rounds[1]])
+    gone = {(one.series, round(one.at)) for one in kept.samples if math.isnan(one.value)}
+    assert gone == {(one.series, round(one.at)) for one in ended}, "each series ended, none is 0"

@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otlp_bodies.recorded import CANARY, RECORDED_AT, Kept, bodies, span, traces_body
 
 from service.otlp.identity import Tenants
-from service.otlp.receiver import TRACES
+from service.otlp.streams import TRACES
 from vocabulary import otel
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}

@@ -12,7 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from otlp_bodies.recorded import bodies, stream_of
 
 from service.otlp.limits import Limits
-from service.otlp.receiver import METRICS, TRACES
+from service.otlp.streams import METRICS, TRACES
 from service.otlp.wire import Body, decode, decode_json, weigh
 from vocabulary.errors import RequestRefused
 
