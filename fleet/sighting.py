@@ -69,6 +69,8 @@ class Sightings:
     frame: Callable[[Watch], Frame]
     times: Array
     replicas: Mapping[str, Seen]
+    elsewhere: frozenset[str] = frozenset()
+    """What now shows itself to be a router or a gateway, and so is no replica."""
     rows: Mapping[Watch, Mapping[str, Array]] = field(default_factory=dict)
 
     def row(self, watch: Watch, replica: str) -> Array:
@@ -80,7 +82,9 @@ class Sightings:
 def look(frame: Callable[[Watch], Frame]) -> Sightings:
     """Evaluate what is needed to judge every replica."""
     targets = frame(TARGETS)
+    elsewhere = _elsewhere(targets)
     replicas = _from_targets(targets)
+    replicas = {name: seen for name, seen in replicas.items() if name not in elsewhere}
     running = frame(RUNNING)
     for labels, row in running.rows():
         if labels.get("replica") and labels["replica"] not in replicas and _known(row):
@@ -89,7 +93,7 @@ def look(frame: Callable[[Watch], Frame]) -> Sightings:
             replicas[labels["replica"]] = Seen(_identity([labels]), verdict, up)
     per_replica = (RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS, FINISHED, AWAKE, STARTED)
     rows = {watch: _by_replica(frame(watch)) for watch in per_replica}
-    return Sightings(frame, targets.times, replicas, rows)
+    return Sightings(frame, targets.times, replicas, elsewhere, rows)
 
 
 def allocations(frame: Callable[[Watch], Frame]) -> dict[str, tuple[str, ...]]:
@@ -166,6 +170,13 @@ def _from_targets(frame: Frame) -> dict[str, Seen]:
         if labels.get("replica") and engine and _known(row):
             grouped.setdefault(labels["replica"], []).append((labels, row))
     return {replica: _seen(frame.times, rows) for replica, rows in grouped.items()}
+
+
+def _elsewhere(frame: Frame) -> frozenset[str]:
+    """Those whose newest word bears another vantage. Before its first answer a target has none."""
+    newest = [labels for labels, row in frame.rows() if np.isfinite(row[-1])]
+    engines = {one.get("replica") for one in newest if one.get("vantage", "engine") == "engine"}
+    return frozenset({one["replica"] for one in newest if one.get("replica")} - engines)
 
 
 def _seen(times: Array, rows: list[tuple[dict[str, str], Array]]) -> Seen:

@@ -60,6 +60,8 @@ class FleetView:
         """Look at the signals of the moment *now*."""
         seen = sighting.look(frame)
         held = sighting.allocations(frame)
+        for mistaken in seen.elsewhere:
+            self._memories.pop(mistaken, None)
         for replica_id, one in seen.replicas.items():
             self._notice(replica_id, one, seen, now)
         for replica_id in self._memories:

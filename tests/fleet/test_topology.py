@@ -74,6 +74,19 @@ def test_a_replica_that_vanishes_stays_blind_until_it_is_forgotten() -> None:
     assert forgotten.replica("b") is None
 
 
+def test_a_target_that_turns_out_to_be_a_router_is_no_replica_any_more() -> None:
+    mute = World().target(step(NOW - 30.0, 0.0, np.nan), replica="r", target="http://r")
+    view = FleetView()
+    earlier = World(NOW - 60.0, mute.courses)
+    (unknown,) = earlier.scene(view).replicas
+    assert unknown.entity.id == "r"
+    router = mute.target(
+        step(NOW - 30.0, np.nan, 1.0), replica="r", target="http://r", vantage="router"
+    ).replica("a")
+    assert [one.entity.id for one in router.scene(view).replicas] == ["a"]
+    assert not [one for one in view.changes() if one.entity.id == "r"]
+
+
 def test_a_replica_scaled_in_on_purpose_leaves_at_once() -> None:
     view = FleetView()
     World().replica("a").replica("b").scene(view, since=60.0)
