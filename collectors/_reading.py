@@ -125,6 +125,9 @@ class Reading:
     """Which collector recognised the page."""
     limit: str = ""
     """Which limit refused it, when one did: `time`, `bytes`, `lines`, `samples`, …"""
+    vantage: str = ""
+    """From where a recognised page looks that has nothing to say: a router before its first call
+    shows names of its kind, and none that we read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,8 @@ class PageReader:
             samples = self.collectors[name].translate(exposition, target.labels, now)
         except SourceError as error:
             waited = self.monotonic() - began if seconds is None else seconds
-            return Reading((), error.verdict, str(error), waited, name, error.limit)
+            vantage = self.collectors[name].vantage if name else ""
+            return Reading((), error.verdict, str(error), waited, name, error.limit, vantage)
         return Reading(tuple(samples), "ok", "", seconds, name)
 
     def _collector(self, target: Target, exposition: Exposition) -> str:

@@ -135,6 +135,8 @@ class Agent:
         yield from reading.samples
         told = self._known.setdefault(target.url, {})
         told.update(_identity(reading.samples))
+        if reading.vantage:
+            told.setdefault("vantage", reading.vantage)
         about = {**told, **dict(target.labels), "target": target.url}
         up = 1.0 if reading.verdict == "ok" else 0.0
         own = [

@@ -467,6 +467,12 @@ def test_an_engine_all_of_whose_names_changed_is_unknown_and_not_idle() -> None:
     reading = PageReader(READERS).read(TARGET, Shelf(text), 9.0)
     assert reading.verdict == "unknown names"
     assert "vllm:brand_new_name" in reading.detail
+    assert reading.vantage == "engine"
+
+
+def test_a_gateway_that_says_nothing_we_read_still_shows_that_it_is_one() -> None:
+    reading = PageReader(READERS).read(TARGET, Shelf(b"litellm_brand_new_name 0\n"), 9.0)
+    assert (reading.verdict, reading.vantage) == ("unknown names", "gateway")
 
 
 def test_a_list_of_unknown_names_stays_short() -> None:

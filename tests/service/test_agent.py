@@ -139,6 +139,14 @@ def test_a_failed_target_ends_its_series_and_keeps_its_identity(pages: Pages) ->
     assert (up.series.label("model"), up.series.label("engine")) == ("m", "vllm")
 
 
+def test_a_page_that_is_recognised_and_says_nothing_is_told_from_its_vantage(pages: Pages) -> None:
+    one = target("one")
+    agent, _ = agent_of(pages, [one])
+    pages.answers = {one.url: Reading((), "unknown names", vantage="router")}
+    (up,) = (s for s in agent.round(100.0) if s.series.name == metrics.TARGET_UP.name)
+    assert (up.value, up.series.label("vantage")) == (0.0, "router")
+
+
 def test_a_target_that_is_taken_away_ends_everything_it_had(pages: Pages) -> None:
     one = target("one")
     targets = [one]
