@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -25,8 +25,10 @@ from metering.ledger import Ledger
 from metering.price_files import read_price_file
 from metering.prices import PriceBook, Unpriced, load_book
 from service.agent import Agent, Hardware
+from service.change_sources import MEMORY_FILE, ChangeSources, remembered
 from service.config import Config, Settings
 from service.kubernetes.api_server import api_server
+from service.kubernetes.cluster_watch import ClusterWatch
 from service.kubernetes.gpu_shares import GpuShares
 from service.kubernetes.pod_pages import PodRules, find_pages
 from service.kubernetes.pod_watch import PodWatch
@@ -34,12 +36,13 @@ from service.kubernetes.process_owners import ProcessOwners
 from service.kubernetes.resource_slices import ResourceSlices
 from service.reach import HttpReach
 from service.scrape_entries import accesses, static_targets, trust
+from service.targets_file import TargetsFile
 from store.embedded import EmbeddedStore
 from store.prometheus import PrometheusStore
 from store.records import IncidentRecords
 from vocabulary.contracts import Clock, Collector, Detector, Remediation, Scope, Target
 from vocabulary.discovery import discover
-from vocabulary.entities import Gpu
+from vocabulary.entities import Change, Gpu
 from vocabulary.errors import ConfigError, SourceError
 from vocabulary.samples import Sample, labels_of
 from vocabulary.signals import TARGET_UP
@@ -222,8 +225,10 @@ def node_target(settings: Settings) -> Target:
     return Target("node", labels_of({"cluster": settings.cluster, "node": node_name(settings)}))
 
 
-def pod_watch(config: Config, clock: Clock) -> PodWatch | None:
-    """Who follows the pods of this node; None outside a cluster.
+def pod_watch(
+    config: Config, clock: Clock, remembered: Mapping[str, Any] | None = None
+) -> PodWatch | None:
+    """Who follows the pods of this node, and *remembered* them; None outside a cluster.
 
     Raises:
         ConfigError: It is demanded, and this is no pod of a cluster.
@@ -232,7 +237,46 @@ def pod_watch(config: Config, clock: Clock) -> PodWatch | None:
     api = api_server(settings.kubernetes, os.environ)
     if api is None:
         return None
-    return PodWatch(api, node_name(settings), settings.cluster, clock.now)
+    node = node_name(settings)
+    return PodWatch(api, node, settings.cluster, clock.now, remembered=remembered or {})
+
+
+def cluster_watch(
+    config: Config, clock: Clock, remembered: Mapping[str, Any] | None = None
+) -> ClusterWatch | None:
+    """Who follows what is done to the whole cluster; None outside of one.
+
+    Raises:
+        ConfigError: It is demanded, and this is no pod of a cluster.
+    """
+    settings = config.settings
+    api = api_server(settings.kubernetes, os.environ)
+    if api is None:
+        return None
+    return ClusterWatch(
+        api, settings.cluster, clock.now, settings.pod_labels, remembered=remembered or {}
+    )
+
+
+def change_sources(
+    config: Config,
+    clock: Clock,
+    tell: Callable[[Sequence[Change]], object],
+    *,
+    node: bool,
+    cluster: bool,
+) -> ChangeSources:
+    """Who sees changes here: of this *node*, of the whole *cluster*, and in samples."""
+    file = config.settings.data_dir / MEMORY_FILE
+    known = remembered(file)
+    sources = ChangeSources(
+        tell,
+        file,
+        pod_watch(config, clock, known.get("pods")) if node else None,
+        cluster_watch(config, clock, known.get("cluster")) if cluster else None,
+    )
+    sources.samples.restore(known.get("drivers", {}))
+    return sources
 
 
 def pod_rules(settings: Settings) -> PodRules:
@@ -242,6 +286,10 @@ def pod_rules(settings: Settings) -> PodRules:
         node_name(settings),
         settings.pod_labels,
         settings.pods_on_host_network,
+        settings.pod_annotations,
+        settings.pod_port_names,
+        settings.pod_commands,
+        settings.pod_look_inside,
     )
 
 
@@ -258,11 +306,13 @@ def agent_of(
     reach = reach_for(config)
     node = node_target(settings)
     fixed = static_targets(settings)
+    listed = targets_file(settings)
 
     def targets() -> Sequence[Target]:
+        told = [*fixed, *(listed.targets() if listed is not None else ())]
         if pods is None:
-            return fixed
-        return [*fixed, *find_pages(pods.pods(), pod_rules(settings)).targets]
+            return told
+        return [*told, *find_pages(pods.pods(), pod_rules(settings)).targets]
 
     shares = GpuShares()
     if pods is not None:
@@ -281,6 +331,19 @@ def agent_of(
         derive=shares.of,
         deadline_seconds=settings.timeout_seconds + 1.0,
     )
+
+
+def targets_file(settings: Settings) -> TargetsFile | None:
+    """The file of more pages, read once; None where none is named.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    if settings.targets is None:
+        return None
+    file = TargetsFile(settings.targets, settings.cluster)
+    file.look()
+    return file
 
 
 def _with_owners(collector: Collector, settings: Settings, pods: PodWatch | None) -> Collector:

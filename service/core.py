@@ -39,6 +39,8 @@ from vocabulary.usage import UsageSpan
 log = structlog.get_logger(__name__)
 SNAPSHOT_SECONDS = 60.0
 FLEET_SNAPSHOT = "fleet"
+CHANGES_SNAPSHOT = "changes"
+"""Changes told since the fleet was last saved, which is only once a minute."""
 SIMULATED_FILE = "simulated"
 """Its presence says that a folder holds a demo's data."""
 
@@ -148,8 +150,14 @@ class Core:
         return self.ledger.record(spans, self.clock.now()).new
 
     def take_changes(self, changes: Sequence[Change]) -> int:
-        """What was done to the fleet, as somebody tells it."""
-        return sum(self.fleet.add_change(change) for change in changes)
+        """What was done to the fleet, as somebody tells it; how much of it was news. What is news
+        is on disk when this returns.
+        """  # noqa: D205 - one sentence does not hold it
+        new = sum([self.fleet.add_change(change) for change in changes])
+        if new:
+            feed = self.fleet.feed.snapshot()
+            self.records.save_snapshot(CHANGES_SNAPSHOT, feed, self.clock.now())
+        return new
 
     def take_alerts(self, body: Mapping[str, Any]) -> int:
         """An Alertmanager webhook."""
@@ -216,6 +224,9 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
     remembered = records.snapshot(FLEET_SNAPSHOT)
     if remembered is not None:
         fleet.restore(remembered[0])
+    told = records.snapshot(CHANGES_SNAPSHOT)
+    if told is not None:
+        fleet.feed.restore(told[0])
     alertmanager = assembly.alertmanager_of(config, records, clock, live=not simulated)
     desk = assembly.desk_of(config, records, book, clock, alertmanager.receivers)
     report = SelfReport()

@@ -8,20 +8,14 @@ import structlog
 from service import assembly
 from service.clock import WallClock
 from service.config import Config
-from service.kubernetes.pod_watch import PodWatch
 from service.local import Pace
-from service.outlets import Then, open_outlets
+from service.outlets import Then, open_change_outlet, open_outlets
 from service.self_report import SelfReport
+from vocabulary.entities import Change
 from vocabulary.errors import ConfigError
 from vocabulary.samples import Sample
 
 log = structlog.get_logger(__name__)
-
-
-def follow(pods: PodWatch, then: Then) -> None:
-    """Begin to follow the pods of this node; *then* remembers how to stop."""
-    pods.start()
-    then("pods", pods.close)
 
 
 def start(
@@ -38,15 +32,22 @@ def start(
     clock = WallClock()
     report = SelfReport()
     sinks = [report.take, *open_outlets(settings, clock, report, then, say)]
+    outlet = open_change_outlet(settings, clock, report, then)
+
+    def tell(changes: Sequence[Change]) -> None:
+        if outlet is not None:
+            outlet.offer(changes)
+
+    sources = assembly.change_sources(config, clock, tell, node=True, cluster=False)
+    sinks.append(sources.observe)
 
     def keep(samples: Sequence[Sample]) -> None:
         for sink in sinks:
             sink(samples)
 
-    pods = assembly.pod_watch(config, clock)
-    if pods is not None:
-        follow(pods, then)
-    agent = assembly.agent_of(config, keep, pods)
+    sources.start()
+    then("changes", sources.close)
+    agent = assembly.agent_of(config, keep, sources.pods)
     pace = Pace(settings.interval_seconds, clock)
     stop = threading.Event()
 
@@ -54,6 +55,7 @@ def start(
         while (moment := pace.next(stop)) is not None:
             try:
                 agent.round(moment)
+                sources.hand_over()
             except Exception:  # the next round may well succeed
                 log.exception("a round failed")
 

@@ -18,9 +18,9 @@ from service.config import Config, Settings
 from service.life import Life, living, say
 from service.local import Loop, Pace
 from service.network import demand_free, port_is_free
-from service.node_agent import follow, start
+from service.node_agent import start
 from service.otlp import over_grpc
-from service.outlets import open_outlets
+from service.outlets import open_change_outlet, open_outlets
 from service.server import HttpServer
 from vocabulary.entities import Change
 from vocabulary.incidents import incident_json
@@ -86,7 +86,7 @@ def _local(config: Config, secret: str, life: Life, *, own_node: bool) -> tuple[
     """The real thing: targets from the configuration, GPUs of this node, the wall's clock.
 
     Only on its *own node* does it follow pods, and offer what it reads to others: a server has
-    agents for that.
+    agents for that. What is done to the whole cluster it follows either way, since no agent does.
     """
     settings = config.settings
     clock = WallClock()
@@ -95,25 +95,28 @@ def _local(config: Config, secret: str, life: Life, *, own_node: bool) -> tuple[
     part.start_notifying(life.then)
     sinks = open_outlets(settings, clock, part.report, life.then, say) if own_node else []
 
+    outlet = open_change_outlet(settings, clock, part.report, life.then) if own_node else None
+
+    def tell(changes: Sequence[Change]) -> None:
+        part.take_changes(changes)
+        if outlet is not None:
+            outlet.offer(changes)
+
+    sources = assembly.change_sources(config, clock, tell, node=own_node, cluster=True)
+    sinks.append(sources.observe)
+
     def keep(samples: Sequence[Sample]) -> None:
         part.keep(samples)
         for sink in sinks:
             sink(samples)
 
-    pods = assembly.pod_watch(config, clock) if own_node else None
-    agent = assembly.agent_of(config, keep, pods)
+    agent = assembly.agent_of(config, keep, sources.pods)
     pace = Pace(settings.interval_seconds, clock)
     loop = Loop(pace, agent, part.pipeline, after=announcing(part, say))
-    if pods is not None:
-        follow(pods, life.then)
-        loop.before = lambda _: _tell(part, pods.take_changes())
+    sources.start()
+    life.then("changes", sources.close)
+    loop.before = lambda _: sources.hand_over()
     return part, loop
-
-
-def _tell(part: core.Core, changes: Sequence[Change]) -> None:
-    """What was done to pods of this node, in the loop's own thread."""
-    for change in changes:
-        part.fleet.add_change(change)
 
 
 def start_api(part: core.Core, life: Life) -> str:
@@ -121,7 +124,8 @@ def start_api(part: core.Core, life: Life) -> str:
     settings = part.settings
     wiring = part.wiring()
     receiver = receiver_of(wiring)
-    part.report.own = lambda: [*part.how_we_are(), *receiver.own_samples()]
+    own = part.report.own
+    part.report.own = lambda: [*own(), *receiver.own_samples()]
     server = HttpServer(
         create_app(wiring, receiver), settings.host, settings.port, settings.tls_cert,
         settings.tls_key,

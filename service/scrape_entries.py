@@ -11,7 +11,7 @@ An entry is a URL, or a mapping with `url` and what that page needs:
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
@@ -142,13 +142,22 @@ def static_targets(settings: "Settings") -> list[Target]:
     Raises:
         ConfigError: A fragment says something else.
     """
+    return page_targets(settings.scrape, settings.cluster)
+
+
+def page_targets(pages: Iterable[str], cluster: str) -> list[Target]:
+    """The targets that *pages* (`URL#model=NAME`) name.
+
+    Raises:
+        ConfigError: A fragment says something else.
+    """
     targets = []
-    for entry in settings.scrape:
+    for entry in pages:
         url, _, fragment = entry.partition("#")
         told = dict(parse_qsl(fragment))
         if told.keys() - set(NAMEABLE) or (fragment and not told):
             raise ConfigError(f"{entry}: after # write NAME=VALUE, with {', '.join(NAMEABLE)}")
-        own = {"cluster": settings.cluster, "replica": f"static/{_authority(url)}"}
+        own = {"cluster": cluster, "replica": f"static/{_authority(url)}"}
         targets.append(Target(url, labels_of({**own, **told})))
     return targets
 

@@ -23,6 +23,9 @@ def collect(
         list[str] | None,
         typer.Option(help="Page of a model server or gateway (URL#model=NAME); repeatable."),
     ] = None,
+    targets: Annotated[
+        str | None, typer.Option(help="File that lists more such pages; read again on change.")
+    ] = None,
     otlp_endpoint: Annotated[
         str | None, typer.Option(help="OTLP endpoint to export to: the server, or any backend.")
     ] = None,
@@ -36,6 +39,7 @@ def collect(
 
     flags = {
         "scrape": scrape or None,
+        "targets": targets,
         "otlp_endpoint": otlp_endpoint,
         "otlp_protocol": otlp_protocol,
         "agent_port": agent_port,

@@ -21,6 +21,9 @@ def up(
         list[str] | None,
         typer.Option(help="Page of a model server or gateway (URL#model=NAME); repeatable."),
     ] = None,
+    targets: Annotated[
+        str | None, typer.Option(help="File that lists more such pages; read again on change.")
+    ] = None,
     prometheus: Annotated[
         str | None, typer.Option(help="Ask this Prometheus-compatible backend for series.")
     ] = None,
@@ -44,6 +47,7 @@ def up(
 
     flags = {
         "scrape": scrape or None,
+        "targets": targets,
         "prometheus_url": prometheus,
         "data_dir": data_dir,
         "port": port,

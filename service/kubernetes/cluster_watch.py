@@ -151,6 +151,11 @@ class ClusterWatch:
         }
         return {"version": MEMORY_VERSION, **sections, "ConfigMap": dict(self._config_maps.known)}
 
+    @property
+    def revision(self) -> int:
+        """Grows whenever `memory` may have changed."""
+        return sum(one.revision for one in self._informers()) + self._config_maps.revision
+
     def troubles(self) -> dict[str, str]:
         """Kind → why it may be out of date, of those that are, kinds unknown here left out."""
         found = {

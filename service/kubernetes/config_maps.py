@@ -29,6 +29,8 @@ class ConfigMaps:
     api: ApiServer
     known: dict[str, dict[str, str]] = field(default_factory=dict)
     """`namespace/name` → key → fingerprint."""
+    revision: int = 0
+    """Grows whenever `known` has changed."""
     trouble: str = ""
     """Why they may be out of date; empty while they are not."""
 
@@ -39,6 +41,7 @@ class ConfigMaps:
             for name in one.config_maps if one.serves else ():
                 users.setdefault(f"{one.namespace}/{name}", []).append(one)
         changes: list[Change] = []
+        before = set(self.known)
         try:
             for key in sorted(users)[:_MOST]:
                 found = self._ask(key)
@@ -47,7 +50,9 @@ class ConfigMaps:
             self.trouble = ""
         except SourceError as error:
             self.trouble = str(error)
-        self.known = {key: one for key, one in self.known.items() if key in users}
+        kept = {key: one for key, one in self.known.items() if key in users}
+        self.revision += bool(changes) or kept.keys() != before
+        self.known = kept
         return changes
 
     def _ask(self, key: str) -> dict[str, str]:

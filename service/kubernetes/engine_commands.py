@@ -46,10 +46,9 @@ ENGINES = (
 
 def engine_of(container: Container) -> EngineCommand | None:
     """The server that *container* runs, as far as its command line or its image says."""
-    line = " ".join(container.command)[:4096]
     repository = container.image.partition("@")[0].rpartition(":")[0] or container.image
     for one in ENGINES:
-        if re.search(rf"(?:^|[\s/;&|(\"'])(?:{one.words})(?![\w-])", line):
+        if _started_by_words(one, container):
             return one
         own = one.image and re.search(rf"(?:^|[/-]){one.image}$", repository)
         if own and (not container.command or container.command[0].startswith("-")):
@@ -59,11 +58,18 @@ def engine_of(container: Container) -> EngineCommand | None:
 
 def metrics_port(engine: EngineCommand, container: Container) -> int | None:
     """The port above 1023 on which it shows its metrics: what its command line says, else its own
-    default. None where it shows none, or where a privileged one is asked for.
+    default, if that is declared or nothing is. None where that leaves none.
     """  # noqa: D205 - one sentence does not hold it
-    if not engine.port:
-        return None
     line = " ".join(container.command)
     told = re.search(rf"(?:^|\s){re.escape(engine.flag)}[= ](\d{{1,5}})(?=\s|$)", line)
     port = int(told[1]) if told else engine.port
+    declared = {number for _, number in container.ports}
+    usual = port in declared or (not declared and _started_by_words(engine, container))
+    if not engine.port or not (told or usual):
+        return None
     return port if _LOWEST_PORT <= port <= 65535 else None
+
+
+def _started_by_words(engine: EngineCommand, container: Container) -> bool:
+    line = " ".join(container.command)[:4096]
+    return bool(re.search(rf"(?:^|[\s/;&|(\"'])(?:{engine.words})(?![\w-])", line))

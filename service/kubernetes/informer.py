@@ -44,6 +44,8 @@ class Informer(Generic[Seen]):
     """Why the objects may be out of date; empty while they are not."""
     version: str = ""
     listed: bool = False
+    revision: int = 0
+    """Grows whenever `known` does not hold what it held before."""
     _path: str = ""
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -95,6 +97,7 @@ class Informer(Generic[Seen]):
             for uid in self.known.keys() - fresh.keys():
                 self._tell(self.known[uid], None)
         self.known, self.version, self.listed, self.trouble = fresh, version, True, ""
+        self.revision += 1
 
     def _first_served(self, version: str) -> tuple[list[dict[str, Any]], str]:
         for path in self.resource.paths[:-1]:
@@ -119,6 +122,7 @@ class Informer(Generic[Seen]):
                 self.known = {key: value for key, value in self.known.items() if key != uid}
             else:
                 self.known = {**self.known, uid: one}
+            self.revision += 1
         self.version = version or self.version
 
     def _reduced(self, body: Mapping[str, Any]) -> tuple[str, Seen] | None:

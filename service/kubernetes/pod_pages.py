@@ -1,21 +1,30 @@
 """Pods that say where their metrics are → targets, each with the identity Kubernetes gave it.
 
+They say it by annotation (Prometheus' custom, KServe's), by the name of a port, by a label or an
+annotation that the configuration lists, or by the command line of a model server we know.
+
 A pod's owner may write what he likes into it, so nothing in it may aim the agent elsewhere: only
-the pod's own address is asked, on a port above 1023 that the pod declares.
+the pod's own address is asked, on a port above 1023 that the pod declares or its server's command
+line names.
 """
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from fleet.identity import pod_labels
+from service.kubernetes.engine_commands import engine_of, metrics_port
 from vocabulary.contracts import Target
 from vocabulary.pods import Container, Pod
 from vocabulary.samples import Labels, labels_of
 
 ANNOTATIONS = "prometheus.io/"
 """The custom of Prometheus' example configuration: scrape, port, path, scheme."""
+KSERVE = "prometheus.kserve.io/"
+"""What KServe's serving runtimes say of a model server's page: port and path."""
+KSERVE_SCRAPE = "serving.kserve.io/enable-prometheus-scraping"
+"""What somebody who deploys an InferenceService sets so that it is read."""
 PORT_NAMES = ("metrics", "http-metrics")
 _PATH = re.compile(r"/[\w\-./]*", re.ASCII)
 _LOWEST_PORT = 1024
@@ -32,6 +41,23 @@ class PodRules:
     """`key=value` labels of pods to read that say nothing of it themselves."""
     host_network: bool = False
     """Read pods in the node's own network too."""
+    annotations: tuple[str, ...] = ()
+    """`key=value` annotations, or keys alone, of pods to read."""
+    port_names: tuple[str, ...] = PORT_NAMES
+    """Names of ports whose pods are read."""
+    commands: bool = True
+    """Read pods whose command line starts a server we know."""
+    look_inside: bool = False
+    """Read every declared port of a pod with a GPU that nothing else shows: once, to see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A container's port to be read, and where on it the page is."""
+
+    container: Container
+    port: int
+    path: str = "/metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +80,63 @@ def find_pages(pods: Iterable[Pod], rules: PodRules) -> Found:
         doors = () if why else _doors(pod, rules)
         if not why and not doors:
             why = f"it declares no port above {_LOWEST_PORT - 1} that it says to read"
-        scheme, path = _told(pod, "scheme", "http"), _told(pod, "path", "/metrics")
-        if not why and (scheme not in {"http", "https"} or not _PATH.fullmatch(path)):
+        scheme = _told(pod, "scheme", "http")
+        plain = all(_PATH.fullmatch(one.path) for one in doors)
+        if not why and (scheme not in {"http", "https"} or not plain):
             why = "its annotations give no plain path, or another scheme than http and https"
         if why:
             refused.append((f"{pod.namespace}/{pod.name}", why))
             continue
-        shown = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
-        expected = pod.asks_for_gpu or _selected(pod, rules)
-        for container, port in doors:
-            url = f"{scheme}://{shown}:{port}{path}"
-            targets.append(Target(url, _identity(pod, container, rules), expected=expected))
+        targets.extend(_targets(pod, doors, scheme, rules))
     return Found(tuple(targets), tuple(refused))
 
 
+def _targets(pod: Pod, doors: Iterable[Door], scheme: str, rules: PodRules) -> Iterable[Target]:
+    """A page is expected of a pod that says so and may well have one; else it is a guess."""
+    shown = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
+    says = _says(pod, rules)
+    for door in doors:
+        engine = says or (rules.commands and engine_of(door.container) is not None)
+        expected = _selected(pod, rules) or (pod.asks_for_gpu and engine)
+        url = f"{scheme}://{shown}:{door.port}{door.path}"
+        yield Target(url, _identity(pod, door.container, rules), expected=expected)
+
+
 def _offers(pod: Pod, rules: PodRules) -> bool:
-    scrape = _told(pod, "scrape", "").lower()
-    if scrape == "false":
+    if _told(pod, "scrape", "").lower() == "false":
         return False
-    named = any(name in PORT_NAMES for one in pod.containers for name, _ in one.ports)
-    return scrape == "true" or named or _selected(pod, rules)
+    if _says(pod, rules) or _selected(pod, rules):
+        return True
+    return _by_command(pod, rules) != () or (rules.look_inside and pod.asks_for_gpu)
+
+
+def _says(pod: Pod, rules: PodRules) -> bool:
+    """Whether the pod itself says that it has a page."""
+    asked = (_told(pod, "scrape", ""), pod.annotations.get(KSERVE_SCRAPE, ""))
+    named = any(name in rules.port_names for one in pod.containers for name, _ in one.ports)
+    return named or any(one.lower() == "true" for one in asked)
 
 
 def _selected(pod: Pod, rules: PodRules) -> bool:
-    wanted = (one.partition("=") for one in rules.labels)
-    return any(pod.labels.get(key) == value for key, _, value in wanted)
+    labels = (one.partition("=") for one in rules.labels)
+    annotations = (one.partition("=") for one in rules.annotations)
+    return any(pod.labels.get(key) == value for key, _, value in labels) or any(
+        key in pod.annotations and (not equals or pod.annotations[key] == value)
+        for key, equals, value in annotations
+    )
+
+
+def _by_command(pod: Pod, rules: PodRules) -> tuple[Door, ...]:
+    """The pages of servers that its command lines start."""
+    if not rules.commands:
+        return ()
+    found = []
+    for one in pod.containers:
+        engine = engine_of(one)
+        port = metrics_port(engine, one) if engine is not None else None
+        if engine is not None and port is not None:
+            found.append(Door(one, port, engine.path))
+    return tuple(found)
 
 
 def _address_trouble(pod: Pod, rules: PodRules) -> str:
@@ -96,22 +154,35 @@ def _address_trouble(pod: Pod, rules: PodRules) -> str:
     return ""
 
 
-def _doors(pod: Pod, rules: PodRules) -> tuple[tuple[Container, int], ...]:
-    """Containers and ports to read: the annotated port, else those named so, else the only one."""
+def _doors(pod: Pod, rules: PodRules) -> tuple[Door, ...]:
+    """The annotated port, else those named so, else where a server we know has its page, else the
+    only one there is; every one where we are to look inside.
+    """  # noqa: D205 - one sentence does not hold it
+    path = _told(pod, "path", "")
     declared = [
-        (one, name, port)
+        (Door(one, port, path or _usual_path(one, rules)), name)
         for one in pod.containers
         for name, port in one.ports
         if port >= _LOWEST_PORT
     ]
     wanted = _told(pod, "port", "")
     if wanted:
-        return tuple((one, port) for one, _, port in declared if str(port) == wanted)[:1]
-    named = tuple((one, port) for one, name, port in declared if name in PORT_NAMES)
+        return tuple(door for door, _ in declared if str(door.port) == wanted)[:1]
+    named = tuple(door for door, name in declared if name in rules.port_names)
     if named:
         return named
-    first = _selected(pod, rules) or len({port for _, _, port in declared}) == 1
-    return tuple((one, port) for one, _, port in declared)[:1] if first else ()
+    if known := _by_command(pod, rules):
+        return tuple(replace(one, path=path) for one in known) if path else known
+    first = _selected(pod, rules) or len({door.port for door, _ in declared}) == 1
+    several = rules.look_inside and not _says(pod, rules) and not _selected(pod, rules)
+    if several:
+        return tuple(door for door, _ in declared)
+    return tuple(door for door, _ in declared)[:1] if first else ()
+
+
+def _usual_path(container: Container, rules: PodRules) -> str:
+    engine = engine_of(container) if rules.commands else None
+    return engine.path if engine is not None else "/metrics"
 
 
 def _identity(pod: Pod, container: Container, rules: PodRules) -> Labels:
@@ -131,4 +202,8 @@ def _version(image: str) -> str:
 
 
 def _told(pod: Pod, key: str, default: str) -> str:
-    return pod.annotations.get(ANNOTATIONS + key, default)
+    """What the pod's annotations say, Prometheus' before KServe's."""
+    for prefix in (ANNOTATIONS, KSERVE):
+        if prefix + key in pod.annotations:
+            return pod.annotations[prefix + key]
+    return default

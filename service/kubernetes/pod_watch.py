@@ -72,6 +72,11 @@ class PodWatch:
         """  # noqa: D205 - one sentence does not hold it
         return {uid: asdict(_bare(pod)) for uid, pod in self._informer.known.items()}
 
+    @property
+    def revision(self) -> int:
+        """Grows whenever `memory` may have changed."""
+        return self._informer.revision
+
     def start(self) -> None:
         """Begin to follow."""
         self._informer.start()

@@ -41,9 +41,10 @@ def test_annotations_name_port_and_path() -> None:
 
 
 def test_a_label_of_the_configuration_selects_pods_that_say_nothing() -> None:
-    assert urls(find(ports=PLAIN)) == []
+    unknown = {"ports": PLAIN, "image": "acme/serve:1", "limits": {}}
+    assert urls(find(**unknown)) == []
     rules = PodRules("prod", "n1", labels=("serving=llm",))
-    found = find(rules, ports=PLAIN, labels={"serving": "llm"}, limits={})
+    found = find(rules, labels={"serving": "llm"}, **unknown)
     assert urls(found) == ["http://10.1.0.5:8000/metrics"]
     assert found.targets[0].expected
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_api_server import FakeApiServer, pod_body
 
 from fleet.topology import FleetView
-from service import assembly, doctor, running
+from service import assembly, doctor
+from service.change_sources import ChangeSources
 from service.clock import WallClock
 from service.config import Config, load
 from service.kubernetes.api_server import ApiServer
@@ -86,7 +86,7 @@ def test_a_bare_on_or_off_of_yaml_is_understood(told: object, meant: str) -> Non
 
 
 def test_what_happened_to_a_pod_reaches_the_fleet_once(
-    api: tuple[FakeApiServer, ApiServer],
+    api: tuple[FakeApiServer, ApiServer], tmp_path: Path
 ) -> None:
     fake, server = api
     fake.put(pod_body("chat-1"))
@@ -94,10 +94,13 @@ def test_what_happened_to_a_pod_reaches_the_fleet_once(
     pods._informer.relist()
     fake.put(pod_body("chat-1", restarts=1, last={"terminated": {"reason": "OOMKilled"}}))
     pods._informer.relist()
-    part: Any = SimpleNamespace(fleet=FleetView())
-    running._tell(part, pods.take_changes())
-    running._tell(part, pods.take_changes())
-    pods.close()
-    (change,) = part.fleet.changes()
+    fleet = FleetView()
+    sources = ChangeSources(
+        lambda told: [fleet.add_change(one) for one in told], tmp_path / "seen.json", pods
+    )
+    sources.hand_over()
+    sources.hand_over()
+    sources.close()
+    (change,) = fleet.changes()
     assert (change.at, change.kind, change.entity.label) == (1000.0, "restart", "chat-1")
     assert "OOMKilled" in change.what
