@@ -157,6 +157,9 @@ TARGET_HUNG = FailureMode(
     "target_hung", "Y03", "Target accepts connections and does not answer", "telemetry"
 )
 LATENCY_BURN = FailureMode("latency_burn", "Y04", "Latency budget burns", "latency")
+UNALLOCATED_GPU_PROCESS = FailureMode(
+    "unallocated_gpu_process", "Y05", "Process on a GPU that it was not given", "hardware"
+)
 GPU_XID = FailureMode("gpu_xid", "Y21", "GPU reports an Xid of its hardware", "hardware")
 GPU_RECOVERY_NEEDED = FailureMode(
     "gpu_recovery_needed", "Y22", "GPU driver asks for a recovery action", "hardware"

@@ -291,6 +291,26 @@ TENANT_OUTPUT_RATE = Signal(
     "Generated tokens a second, by tenant and model.",
     By("sum", Rate(m.OUTPUT_TOKENS, 900.0, _GATEWAY), TENANT),
 )
+TENANT_ANSWER_LENGTH = Signal(
+    "tenant_output_tokens_per_call",
+    "tokens/operation",
+    "Generated tokens a user call over five minutes, by tenant and model.",
+    Ratio(
+        By("sum", Rate(m.OUTPUT_TOKENS, 300.0, _GATEWAY), TENANT),
+        By("sum", Rate(m.GATEWAY_OPERATIONS, 300.0, _GATEWAY), TENANT),
+        TENANT,
+    ),
+)
+TENANT_PROMPT_LENGTH = Signal(
+    "tenant_input_tokens_per_call",
+    "tokens/operation",
+    "Prompt tokens a user call over five minutes, by tenant and model.",
+    Ratio(
+        By("sum", Rate(m.INPUT_TOKENS, 300.0, _GATEWAY), TENANT),
+        By("sum", Rate(m.GATEWAY_OPERATIONS, 300.0, _GATEWAY), TENANT),
+        TENANT,
+    ),
+)
 TENANT_SPEND = Signal(
     "tenant_usd_per_hour",
     "USD/h",
@@ -445,6 +465,16 @@ GPU_UNALLOCATED_MEMORY = Signal(
         "sum",
         Last(m.GPU_PROCESS_MEMORY, (("owner", "unallocated"),)),
         (*GPU, "namespace", "pod", "command"),
+    ),
+)
+GPU_STRANGER_MEMORY = Signal(
+    "gpu_stranger_memory",
+    "bytes",
+    "Part of a GPU's memory held by whom it was not given to, pods with another GPU included.",
+    By(
+        "sum",
+        Last(m.GPU_SHARE_MEMORY, (("owner", "unallocated"),)),
+        (*GPU, "mig", "namespace", "pod", "command"),
     ),
 )
 
