@@ -23,10 +23,13 @@ from rigs import (
     alertmanager,
     cache,
     chromium,
+    dynamo,
     environments,
+    kubernetes,
     litellm,
     llamacpp,
     prometheus,
+    triton,
     vllm,
 )
 
@@ -58,6 +61,16 @@ def _llamacpp() -> None:
     llamacpp.server_binary()
 
 
+def _dynamo() -> None:
+    dynamo.environment()
+    dynamo.model()
+
+
+def _kubernetes() -> None:
+    kubernetes.etcd_binary()
+    kubernetes.apiserver_binary()
+
+
 RIGS: dict[str, Callable[[], object]] = {
     "prometheus": _prometheus,
     "alertmanager": _alertmanager,
@@ -65,9 +78,14 @@ RIGS: dict[str, Callable[[], object]] = {
     "genai-client": _genai_client,
     "litellm": litellm.program,
     "vllm": _vllm,
+    "triton": triton.server,
+    "dynamo": _dynamo,
     "llamacpp": _llamacpp,
+    "kubernetes": _kubernetes,
 }
-"""In the order in which they are prepared: the last one compiles for minutes."""
+"""In the order in which they are prepared: those that are compiled come last."""
+COMPILED = {"llamacpp": 5, "kubernetes": 4}
+"""Minutes on two quiet cores, once: said beforehand, or it looks as if nothing happened."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -91,7 +109,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _prepared(name: str) -> bool:
     begun = time.monotonic()
-    if sys.stdout.isatty():
+    if name in COMPILED:
+        _say(f"{name:14}    ...     compiled unless it is there: {COMPILED[name]} minutes or more")
+    elif sys.stdout.isatty():
         _say(f"{name:14}    ... ", end="\r")
     try:
         RIGS[name]()
