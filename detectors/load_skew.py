@@ -34,13 +34,13 @@ class LoadSkew(Detector):
     failure_mode: ClassVar[FailureMode] = failure_modes.LOAD_SKEW
     watches: ClassVar[tuple[Watch, ...]] = (RUNNING, WAITING, FINISHED)
 
-    times_siblings: float = 3.0
-    """Requests inside it over the median of its siblings'."""
-    more_finished: float = 1.4
-    """Requests it finishes over the median of its siblings'."""
-    least_inside: float = 6.0
-    """Requests inside it: three of one are no load."""
-    hold_seconds: float = 300.0
+    more_finished: float = 2.0
+    """Requests it finishes over the median of its siblings': what the route deals out."""
+    more_inside: float = 1.5
+    """Requests inside it over the median of its siblings': what comes of that."""
+    least_finished: float = 60.0
+    """Requests it finishes while it is judged: of fewer, chance deals out as unevenly."""
+    hold_seconds: float = 480.0
     """How long it must last."""
     warm_seconds: float = 600.0
     """Age before which a replica may still be filling up. Our judgement."""
@@ -70,30 +70,49 @@ class LoadSkew(Detector):
         inside: dict[str, Array],
         finished: dict[str, Array],
     ) -> Finding | None:
+        names = [other.entity.id for other in others]
+        if one.entity.id not in finished or not set(names) <= set(finished):
+            return None
         times = scene.frame(RUNNING).times
-        begin = scene.now - self.hold_seconds
-        siblings = np.nanmedian(np.vstack([inside[other.entity.id] for other in others]), axis=0)
-        edge = np.maximum(self.times_siblings * siblings, self.least_inside)
-        newest = span(times, inside[one.entity.id] - edge, begin, scene.now)
-        if not np.isfinite(newest).any() or np.nanmean(newest > 0.0) < 0.8:
-            return None
-        made = [average(span(times, finished[other.entity.id], begin, scene.now))
-                for other in others if other.entity.id in finished]  # fmt: skip
-        mine = average(span(times, finished.get(one.entity.id, np.empty(0)), begin, scene.now)) \
-            if one.entity.id in finished else float("nan")  # fmt: skip
-        if not made or not mine >= self.more_finished * float(np.median(made)):
-            return None
-        return self._finding(scene, one, siblings, inside[one.entity.id], edge)
+        held = _middle([inside[name] for name in names])
+        made = _middle([finished[name] for name in names])
+        for start, end in self._halves(scene.now):
+            mine = average(span(times, finished[one.entity.id], start, end))
+            theirs = average(span(times, made, start, end))
+            if not mine >= self.more_finished * theirs or mine * (end - start) < (
+                self.least_finished / 2.0
+            ):
+                return None
+            holds = average(span(times, inside[one.entity.id], start, end))
+            if not holds >= self.more_inside * average(span(times, held, start, end)):
+                return None
+        return self._finding(scene, one, made, finished[one.entity.id], held, inside)
+
+    def _halves(self, now: float) -> list[tuple[float, float]]:
+        """Both must show it: a burst of one client is over before the second begins."""
+        middle = now - self.hold_seconds / 2.0
+        return [(now - self.hold_seconds, middle), (middle, now)]
 
     def _finding(
-        self, scene: Scene, one: Replica, siblings: Array, held: Array, edge: Array
+        self,
+        scene: Scene,
+        one: Replica,
+        made: Array,
+        finished: Array,
+        held: Array,
+        inside: dict[str, Array],
     ) -> Finding:
         times = scene.frame(RUNNING).times
-        since = run_start(times, held, held > edge) or scene.now - self.hold_seconds
-        now, usual = (average(span(times, row, since, scene.now)) for row in (held, siblings))
+        begin = scene.now - self.hold_seconds
+        since = min(
+            run_start(times, finished, finished > self.more_finished * made) or begin, begin
+        )
+        rate, usual = (average(span(times, row, since, scene.now)) for row in (finished, made))
+        now = average(span(times, inside[one.entity.id], since, scene.now))
+        siblings = average(span(times, held, since, scene.now))
         text = (
-            f"{one.entity.label} holds {now:.0f} requests while its siblings hold {usual:.0f}, "
-            "and finishes more than they do: it is sent more."
+            f"{one.entity.label} is sent {rate / max(usual, 1e-9):.1f} times as many requests as "
+            f"its siblings and holds {now:.0f} of them, they {siblings:.0f}."
         )
         return Finding(
             failure_mode=self.failure_mode,
@@ -104,14 +123,28 @@ class LoadSkew(Detector):
             confidence=0.85,
             evidence=(
                 say(
-                    RUNNING, one.entity, since, scene.now, text,
-                    observed=now, expected=usual, upper=self.times_siblings * usual,
+                    FINISHED, one.entity, since, scene.now, text,
+                    observed=rate, expected=usual, upper=self.more_finished * usual,
+                ),
+                say(
+                    RUNNING, one.entity, since, scene.now,
+                    f"{now:.0f} requests inside, {siblings:.0f} in its siblings.",
+                    observed=now, expected=siblings, upper=self.more_inside * siblings,
                 ),
             ),
             text=text,
             pool=one.pool,
             model=one.model,
         )  # fmt: skip
+
+
+def _middle(rows: list[Array]) -> Array:
+    """Column by column the median of what is known; NaN where nothing is."""
+    values = np.vstack(rows)
+    known = np.isfinite(values).any(axis=0)
+    found = np.full(values.shape[1], np.nan)
+    found[known] = np.nanmedian(values[:, known], axis=0)
+    return found
 
 
 def _inside(scene: Scene) -> dict[str, Array]:

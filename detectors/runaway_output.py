@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from detectors._evidence import average, say, span
 from detectors._shift import Shift, shifted
 from fleet import identity
@@ -16,8 +14,8 @@ from vocabulary.findings import Finding
 from vocabulary.scene import Scene, Watch
 
 LOOKBACK = 21_600.0
-CALLS = Watch(signals.TENANT_CALL_RATE, LOOKBACK, 120.0, every=60.0)
-TOKENS = Watch(signals.TENANT_OUTPUT_RATE, LOOKBACK, 120.0, every=60.0)
+CALLS = Watch(signals.TENANT_OPERATION_RATE, LOOKBACK, 120.0, every=60.0)
+LENGTH = Watch(signals.TENANT_ANSWER_LENGTH, LOOKBACK, 120.0, every=60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +27,11 @@ class RunawayOutput(Detector):
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.RUNAWAY_OUTPUT
-    watches: ClassVar[tuple[Watch, ...]] = (CALLS, TOKENS)
+    watches: ClassVar[tuple[Watch, ...]] = (CALLS, LENGTH)
 
     times_longer: float = 2.0
     """Tokens per answer over before; threefold and more is reported for runaways."""
-    recent_seconds: float = 900.0
+    recent_seconds: float = 720.0
     """The newest stretch that is judged."""
     least_calls: float = 30.0
     """Calls in it: one long answer is no habit."""
@@ -42,7 +40,7 @@ class RunawayOutput(Detector):
         """Every tenant whose answers ran away."""
         times = scene.frame(CALLS).times
         swapped = {change.pool for change in scene.changes if change.kind == "model"}
-        for labels, tokens in scene.frame(TOKENS).rows():
+        for labels, length in scene.frame(LENGTH).rows():
             tenant, model = labels.get("tenant", ""), labels.get("model", "")
             calls = scene.frame(CALLS).row(tenant=tenant, model=model)
             pools = {one.pool for one in scene.replicas if model in {one.model, one.pool}}
@@ -51,8 +49,6 @@ class RunawayOutput(Detector):
             recent = span(times, calls, scene.now - self.recent_seconds, scene.now)
             if not average(recent) * self.recent_seconds >= self.least_calls:
                 continue
-            with np.errstate(divide="ignore", invalid="ignore"):
-                length = np.where(calls > 0.0, tokens / calls, np.nan)
             ill = scene.troubled.get(f"tenant/{tenant}", ())
             shift = shifted(times, length, recent=self.recent_seconds, now=scene.now, ill=ill)
             if shift is not None and shift.ratio >= self.times_longer:
@@ -67,7 +63,7 @@ class RunawayOutput(Detector):
             f"{shift.before:.0f} before."
         )
         evidence = say(
-            TOKENS, entity, shift.since, scene.now, text,
+            LENGTH, entity, shift.since, scene.now, text,
             observed=shift.after, expected=shift.before, upper=self.times_longer * shift.before,
         )  # fmt: skip
         return Finding(
