@@ -3,43 +3,22 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 
-from collectors.kubelet import Kubelet
+from service.attribution_checks import GpuNode, attribution
+from service.checks import Check, Verdict
 from service.config import Settings
 from service.kubernetes.api_server import ApiServer, api_server
 from service.kubernetes.pod_objects import pod_of
 from service.kubernetes.pod_pages import PodRules, find_pages
+from service.listeners import listener_on
 from service.network import port_is_free
 from service.reach import HttpReach
-from vocabulary.contracts import Reach, Target
 from vocabulary.errors import SourceError
 from vocabulary.pods import Pod
-
-
-class Verdict(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    """Seen."""
-    ABSENT = "absent"
-    """Not here, and not needed."""
-    BLIND = "blind"
-    """Should be seen, and is not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at."""
-
-    name: str
-    verdict: Verdict
-    what: str
-    mend: str = ""
 
 
 def examine(
@@ -53,10 +32,10 @@ def examine(
     yield _data_folder(settings.data_dir)
     yield from _ports(settings)
     yield from _targets(settings, reach, recognise)
-    yield _gpus(settings, reach)
     api = api_server(settings.kubernetes, os.environ)
     pods, checks = _pods(api, rules)
-    yield _kubelet(settings, replace(reach, listed=lambda: pods), api)
+    seen = replace(reach, listed=lambda: pods)
+    yield from attribution(GpuNode(settings, seen, api, rules.node, pods))
     yield from checks
     if settings.prometheus_url:
         yield _http("prometheus", f"{settings.prometheus_url.rstrip('/')}/api/v1/query?query=1")
@@ -107,9 +86,22 @@ def _ports(settings: Settings) -> Iterator[Check]:
         if port_is_free(settings.host, port):
             yield Check(f"port {port}", Verdict.OK, f"free for the {name}")
         else:
-            what = f"taken: by our own {name}, or by another program"
-            mend = "if it is not ours, stop that program or choose another port"
-            yield Check(f"port {port}", Verdict.ABSENT, what, mend)
+            yield _taken(name, port)
+
+
+def _taken(name: str, port: int) -> Check:
+    """Whether a port that is taken is held by ourselves."""
+    holder = listener_on(port)
+    if holder is None:
+        what = f"taken by a process that this user may not see: our own {name}, or another program"
+        mend = "if it is not ours, stop that program or choose another port"
+        return Check(f"port {port}", Verdict.ABSENT, what, mend)
+    if holder.ours:
+        return Check(f"port {port}", Verdict.OK, f"our own {name} runs there (pid {holder.pid})")
+    return Check(
+        f"port {port}", Verdict.BLIND, f"taken by {holder.name} (pid {holder.pid}): no {name}",
+        "stop that program or choose another port",
+    )  # fmt: skip
 
 
 def _targets(
@@ -153,33 +145,6 @@ _MENDS = {
 }
 
 
-def _gpus(settings: Settings, reach: Reach) -> Check:
-    if not settings.gpus:
-        return Check("gpus", Verdict.ABSENT, "switched off (gpus: false)")
-    nvml = reach.nvml
-    try:
-        nvml.nvmlInit()
-        count = int(nvml.nvmlDeviceGetCount())
-    except nvml.NVMLError as error:
-        return Check(
-            "gpus", Verdict.ABSENT, f"NVML: {error}",
-            "on a GPU node install the driver; in a container ask for the utility capability",
-        )  # fmt: skip
-    return Check("gpus", Verdict.OK, f"{count} through NVML")
-
-
-def _kubelet(settings: Settings, reach: Reach, api: ApiServer | None) -> Check:
-    """Whether the kubelet tells who holds which GPU, asked as the agent asks it."""
-    if api is None or not settings.gpus:
-        return Check("kubelet", Verdict.ABSENT, "not asked: no Kubernetes node with GPUs to read")
-    try:
-        held = list(Kubelet().collect(Target("kubelet", ()), reach, 0.0))
-    except SourceError as error:
-        what, _, mend = str(error).partition(": ")
-        return Check("kubelet", Verdict.BLIND, what, mend)
-    return Check("kubelet", Verdict.OK, f"{len(held)} GPU allocations of pods")
-
-
 def _pods(api: ApiServer | None, rules: PodRules) -> tuple[Sequence[Pod], list[Check]]:
     """Pods of this node, and what can be read of them."""
     name = "kubernetes"
@@ -189,7 +154,9 @@ def _pods(api: ApiServer | None, rules: PodRules) -> tuple[Sequence[Pod], list[C
         bodies, _ = api.list_pods(rules.node)
     except SourceError as error:
         what, _, mend = str(error).partition(": ")
-        return (), [Check(name, Verdict.BLIND, what, mend or "is the API reachable from here?")]
+        cost = "pods, their pages, and who holds which GPU stay unknown"
+        mend = mend or "is the API reachable from here?"
+        return (), [Check(name, Verdict.BLIND, f"{what}: {cost}", mend)]
     finally:
         api.close()
     pods = [pod_of(body) for body in bodies]

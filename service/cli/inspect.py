@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from service.checks import Verdict
 from service.cli.shared import (
     ConfigOption,
     Output,
@@ -13,7 +14,7 @@ from service.cli.shared import (
     print_json,
     print_table,
 )
-from service.doctor import Verdict, examine
+from service.doctor import examine
 
 config_app = typer.Typer(
     help="Look at the configuration.", no_args_is_help=True, rich_markup_mode=None
