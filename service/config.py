@@ -23,7 +23,7 @@ ENV_PREFIX = "TIDEGAUGE_"
 CONFIG_VARIABLE = "TIDEGAUGE_CONFIG"
 """Names the configuration file where no --config is given."""
 PLUGIN_SECTIONS = ("collectors", "detectors", "remediations")
-PART_SECTIONS = ("incidents", "alertmanager")
+PART_SECTIONS = ("incidents", "alertmanager", "otlp_forward")
 """Sections that hold the fields of one settings class: `incidents: {quiet_seconds: 600}`."""
 Plugin = TypeVar("Plugin")
 
@@ -129,18 +129,7 @@ class Settings:
     otlp_token_file: Path | None = _setting(None, "Bearer token sent to that endpoint.")
     otlp_gzip: bool = _setting(True, "Compress what is sent to that endpoint.")
     otlp_ca_file: Path | None = _setting(
-        None, "Certificates (PEM) to trust at OTLP endpoints, instead of the system's."
-    )
-    otlp_forward: str = _setting(
-        "", "OTLP endpoint to which the spans and metrics we receive are sent on."
-    )
-    otlp_forward_protocol: str = _setting("grpc", "Protocol of that endpoint: grpc or http.")
-    otlp_forward_token_file: Path | None = _setting(None, "Bearer token sent to that endpoint.")
-    otlp_forward_headers: tuple[str, ...] = _setting(
-        (), "Headers (`NAME=VALUE`) sent to that endpoint."
-    )
-    forward_content: bool = _setting(
-        False, "Send on prompts, completions and all other text, instead of dropping them."
+        None, "Certificates (PEM) to trust at that endpoint, instead of the system's."
     )
     alertmanager_urls: tuple[str, ...] = _setting((), "Alertmanagers to notify; all are addressed.")
     price_file: Path | None = _setting(
@@ -369,9 +358,8 @@ def _check(settings: Settings) -> Settings:
             raise ConfigError(
                 f"{key} must be a port between 0 and 65535, and is {getattr(settings, key)}"
             )
-    for key in ("otlp_protocol", "otlp_forward_protocol"):
-        if getattr(settings, key) not in {"grpc", "http"}:
-            raise ConfigError(f"{key} must be grpc or http, and is {getattr(settings, key)!r}")
+    if settings.otlp_protocol not in {"grpc", "http"}:
+        raise ConfigError(f"otlp_protocol must be grpc or http, and is {settings.otlp_protocol!r}")
     if settings.kubernetes not in {"auto", "on", "off"}:
         raise ConfigError(f"kubernetes must be auto, on or off, and is {settings.kubernetes!r}")
     scrape_entries.redirects_of(settings.scrape_redirects, "scrape_redirects")

@@ -3,7 +3,7 @@
 import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from service.client import TOKEN_FILE
 from service.config import Config, Settings, token_of
 from service.doors import Doors, Right, check_listen, new_secret
 from service.doors import token_of as door_token
+from service.otlp.forward import ForwardSettings
 from service.otlp.identity import Tenants
 from service.pipeline import Pipeline
 from service.self_report import SelfReport
@@ -66,6 +67,10 @@ class Core:
     simulated: bool = False
     trouble: Callable[[], str] = lambda: ""
     """What is wrong with the loop now; empty when nothing is."""
+    onward: ForwardSettings = field(default_factory=ForwardSettings)
+    """Where received spans and metrics are sent on to."""
+    forwarding: Callable[[], str] = lambda: ""
+    """What is wrong with sending on; empty when nothing is."""
     _snapshot_at: float = 0.0
 
     def keep(self, samples: Sequence[Sample]) -> int:
@@ -106,6 +111,8 @@ class Core:
         problems = [*self.pipeline.store_failures, *self.store.alarms]
         if self.trouble():
             problems.append(f"the last turn of the loop failed: {self.trouble()}")
+        if self.forwarding():
+            problems.append(self.forwarding())
         if self.records.lost:
             problems.append(
                 f"{self.records.lost} acts that were acknowledged are missing from the records"
@@ -259,6 +266,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         report=report,
         secret=secret,
         budgets=assembly.budgets(settings),
+        onward=config.part("otlp_forward", ForwardSettings),
         simulated=simulated,
     )
     report.own = part.how_we_are

@@ -1,10 +1,14 @@
 """Where an agent's samples go besides a store: OTLP to a backend, and a page for a scraper."""
 
+import secrets
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from service import assembly
 from service.config import Settings
 from service.doors import is_loopback
+from service.otlp.forward import Forward, ForwardSettings
 from service.otlp_export import OtlpExport
 from service.otlp_logs_out import SPOOL_FILE, ChangeExport
 from service.otlp_send import Sender, sender_of
@@ -72,6 +76,43 @@ def _sender(settings: Settings) -> Sender:
 def exporter_of(settings: Settings) -> OtlpExport | None:
     """The configured OTLP export, or None."""
     return OtlpExport(_sender(settings)) if settings.otlp_endpoint else None
+
+
+def open_forward(
+    settings: Settings, onward: ForwardSettings, then: Then, say: Callable[[str], None]
+) -> Forward | None:
+    """Start sending on what the receiver takes; None where nothing asks for it.
+
+    Raises:
+        ConfigError: The endpoint is ourselves, a file cannot be read, or a header is none.
+    """
+    if not onward.endpoint:
+        return None
+    parts = urlsplit(onward.endpoint if "://" in onward.endpoint else f"//{onward.endpoint}")
+    own_ports = {settings.port, settings.otlp_grpc_port}
+    if is_loopback(parts.hostname or "") and parts.port in own_ports:
+        raise ConfigError(
+            f"otlp_forward.endpoint is {onward.endpoint}, which is this server: it would send to "
+            "itself for ever; name another collector, or leave it empty"
+        )
+    forward = Forward(forward_sender(onward), onward, secrets.token_hex(8))
+    then("OTLP forward", forward.close)
+    say(f"Forward  {onward.endpoint} (OTLP over {onward.protocol})")
+    return forward
+
+
+def forward_sender(onward: ForwardSettings) -> Sender:
+    """Reaches the endpoint that received spans and metrics are sent on to."""
+    headers: dict[str, str] = {}
+    for entry in filter(None, (one.strip() for one in onward.headers.split(","))):
+        name, mark, value = entry.partition("=")
+        if not mark or not name.strip():
+            raise ConfigError("otlp_forward.headers: write NAME=VALUE, separated by commas")
+        headers[name.strip().lower()] = value.strip()
+    if onward.token_file:
+        headers["authorization"] = f"Bearer {assembly.secret(Path(onward.token_file))}"
+    ca_file = Path(onward.ca_file) if onward.ca_file else None
+    return sender_of(onward.endpoint, onward.protocol, headers, ca_file=ca_file)
 
 
 def _demand_trust(settings: Settings) -> None:

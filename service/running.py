@@ -20,7 +20,7 @@ from service.local import Loop, Pace
 from service.network import demand_free, port_is_free
 from service.node_agent import start
 from service.otlp import over_grpc
-from service.outlets import open_change_outlet, open_outlets
+from service.outlets import open_change_outlet, open_forward, open_outlets
 from service.server import HttpServer
 from vocabulary.entities import Change
 from vocabulary.incidents import incident_json
@@ -123,7 +123,10 @@ def start_api(part: core.Core, life: Life) -> str:
     """HTTP API and OTLP receivers; gives the API's address."""
     settings = part.settings
     wiring = part.wiring()
-    receiver = receiver_of(wiring)
+    forward = open_forward(settings, part.onward, life.then, say)
+    if forward is not None:
+        part.forwarding = forward.trouble
+    receiver = receiver_of(wiring, forward)
     own = part.report.own
     part.report.own = lambda: [*own(), *receiver.own_samples()]
     server = HttpServer(

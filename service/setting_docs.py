@@ -11,6 +11,7 @@ import detectors
 import remediations
 from incidents.alertmanager import AlertmanagerSettings
 from incidents.settings import DeskSettings
+from service.otlp.forward import ForwardSettings
 from vocabulary.contracts import Collector, Detector, Remediation
 from vocabulary.discovery import discover
 
@@ -19,6 +20,7 @@ def setting_rows() -> Iterator[tuple[str, str, str]]:
     """(key, default, meaning) of everything that sections of the configuration may set."""
     yield from _rows("incidents", DeskSettings)
     yield from _rows("alertmanager", AlertmanagerSettings)
+    yield from _rows("otlp_forward", ForwardSettings)
     rooms: tuple[tuple[Any, Any], ...] = (
         (collectors, Collector), (detectors, Detector), (remediations, Remediation),
     )  # fmt: skip

@@ -537,6 +537,10 @@ NOTIFICATIONS = _counter(
 OTLP_REFUSED = _counter(
     "tidegauge.otlp.refused", "{request}", "OTLP requests refused, by reason.", "reason"
 )
+OTLP_FORWARDED = _counter(
+    "tidegauge.otlp.forwarded", "{request}", "OTLP requests sent on, by what became of them.",
+    "outcome",
+)  # fmt: skip
 SAMPLES_DROPPED = _counter(
     "tidegauge.limits.samples_dropped", "{sample}", "Samples dropped by a limit.", "limit"
 )

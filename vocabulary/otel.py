@@ -201,6 +201,28 @@ SPAN_ATTRIBUTES: dict[str, Attribute] = {
 }
 """Every attribute above, by our word for it: `input_tokens`, `operation`, …"""
 
+_PROSE_FREE = (
+    *("service.", "telemetry.", "k8s.", "container.", "deployment.", "cloud.", "host.", "os."),
+    *("process.runtime.", "hw.", "server.", "network.", "tidegauge.", "gen_ai.usage."),
+    *("gen_ai.token.", "gen_ai.latency."),
+)
+"""Beginnings of names under which instrumentations write identities and counts, never messages."""
+_PROSE_FREE_NAMES = frozenset(
+    {
+        *(spelling for one in SPAN_ATTRIBUTES.values() for spelling in one.spellings),
+        *TENANT_IN_RESOURCE,
+        *TENANT_IN_SPAN,
+        *("exception.type", "rpc.system", "gen_ai.output.type", "gen_ai.tool.type"),
+        *("http.request.method", "http.response.status_code", "gen_ai.tool.call.id"),
+    }
+)
+
+
+def holds_no_prose(attribute: str) -> bool:
+    """Whether text under this name can be handed on: never a prompt, an answer or a message."""
+    return attribute in _PROSE_FREE_NAMES or attribute.startswith(_PROSE_FREE)
+
+
 # -- instruments of clients -----------------------------------------------------------------------
 
 TOKEN_TYPES: dict[str, str] = {

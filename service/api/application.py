@@ -8,6 +8,7 @@ from service.api import actions, fleet, health, hooks, incidents, problems, seri
 from service.api.wiring import Wiring
 from service.doors import Doorkeeper
 from service.otlp import over_http
+from service.otlp.forward import Forward
 from service.otlp.receiver import Receiver, Sinks
 
 DESCRIPTION = """
@@ -18,10 +19,10 @@ a bearer token, except /healthz and /readyz.
 """
 
 
-def receiver_of(wiring: Wiring) -> Receiver:
+def receiver_of(wiring: Wiring, forward: Forward | None = None) -> Receiver:
     """The OTLP receiver; HTTP and gRPC must share one, or deltas are counted twice."""
     sinks = Sinks(wiring.ingest_samples, wiring.ingest_usage, wiring.ingest_changes)
-    return Receiver(sinks, wiring.clock, wiring.tenants, wiring.otlp_limits)
+    return Receiver(sinks, wiring.clock, wiring.tenants, wiring.otlp_limits, forward)
 
 
 def create_app(wiring: Wiring, receiver: Receiver | None = None) -> FastAPI:

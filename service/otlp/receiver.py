@@ -14,6 +14,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from service.otlp.forward import Forward
 from service.otlp.identity import Tenants
 from service.otlp.limits import Limits
 from service.otlp.logs import changes_in
@@ -53,8 +54,11 @@ class Receiver:
         clock: Clock,
         tenants: Tenants | None = None,
         limits: Limits | None = None,
+        forward: Forward | None = None,
     ) -> None:
         self.limits = limits or Limits()
+        self._forward = forward
+        self._decoding = forward.decoding if forward else threading.Lock()
         self._clock = clock
         tenants = tenants or Tenants()
         spans = Spans(tenants, attributes=SpanAttributes(self.limits))
@@ -76,11 +80,13 @@ class Receiver:
         """
         try:
             reading = self._decoder.submit(self._read, stream, body, believed, as_json)
-            records, outcome = reading.result()
+            wire, records, outcome = reading.result()
         except RequestRefused as refusal:
             self.count(refusal.reason)
             raise
         self._keep(stream, records)
+        if self._forward is not None and stream is not LOGS:
+            self._forward.offer(stream, wire)
         for reason, many in outcome.refused.items():
             self.count(reason, many)
         return _answer(stream, outcome)
@@ -91,21 +97,27 @@ class Receiver:
             self._refused[reason] += many
 
     def own_samples(self) -> list[Sample]:
-        """What was refused so far, by reason, as samples of our own counter."""
+        """What was refused so far, by reason, and what was sent on, as samples of our own."""
         now = self._clock.now()
         with self._counting:
             refused = dict(self._refused)
+        forwarded = self._forward.own_samples(now) if self._forward else []
         return [
-            Sample(Series(metrics.OTLP_REFUSED.name, labels_of({"reason": reason})), many, now)
-            for reason, many in sorted(refused.items())
+            *forwarded,
+            *(
+                Sample(Series(metrics.OTLP_REFUSED.name, labels_of({"reason": reason})), many, now)
+                for reason, many in sorted(refused.items())
+            ),
         ]
 
     def _read(
         self, stream: Stream, body: Buffer, believed: bool, as_json: bool
-    ) -> tuple[Sequence[Any], Outcome]:
-        if as_json:
-            body = decode_json(body, stream.request, self.limits).SerializeToString()
-        return self._ways[stream.name][0](body, believed, self._clock.now())
+    ) -> tuple[Buffer, Sequence[Any], Outcome]:
+        """The body in protobuf, and the records in it."""
+        with self._decoding:
+            if as_json:
+                body = decode_json(body, stream.request, self.limits).SerializeToString()
+            return body, *self._ways[stream.name][0](body, believed, self._clock.now())
 
     def _decoded(
         self, stream: Stream, take: Callable[[Any, bool, float], tuple[Sequence[Any], Outcome]]
