@@ -1,9 +1,11 @@
 """The collectors' tables as a dialect: how a Prometheus that scrapes the servers itself is asked.
 
 A table can say less to a backend than to a page. Left out are values that hide in labels (KV
-capacity, adapters), the sum of two names (llama.cpp's cached prompt tokens), what one rank says for
-its siblings (SGLang), tenants other than LiteLLM's team aliases, and names that any process may
-bear (`process_start_time_seconds`): on a page they are the engine's, in a backend everybody's.
+capacity, adapters), products (TensorRT-LLM's blocks times their tokens), histograms in another
+unit (Triton's milliseconds), the sum of two names (llama.cpp's cached prompt tokens), what one
+rank says for its siblings (SGLang), tenants other than LiteLLM's team aliases, and names that any
+process may bear (`process_start_time_seconds`): on a page they are the engine's, in a backend
+everybody's.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,8 +33,12 @@ def _plain(words: Iterable[Word]) -> Iterator[Word]:
     for word in words:
         if word.raw:
             yield from word.raw
-        elif word.label is None and word.whole is None and not word.unless:
+        elif not (word.label or word.whole or word.unless or word.times or _in_other_bounds(word)):
             yield word
+
+
+def _in_other_bounds(word: Word) -> bool:
+    return word.metric.kind is Kind.HISTOGRAM and not word.part and word.scale != 1.0
 
 
 def _spelled(word: Word, collector: PageCollector) -> Iterator[tuple[str, Spelling]]:

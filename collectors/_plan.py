@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from collectors._exposition import COUNTER, GAUGE, HISTOGRAM, UNTYPED, Layout, absent
 from collectors._words import PageLabels, Word
@@ -25,6 +25,8 @@ class Output:
     series: Series
     word: Word
     rows: list[int] = field(default_factory=list)
+    factors: tuple[int, ...] = ()
+    """Rows of the gauge that the value is multiplied with."""
 
     def value(self, layout: Layout, values: Sequence[float]) -> float | None:
         """Its value now; None when one of its rows says nothing, for a part is not the whole."""
@@ -34,7 +36,16 @@ class Output:
         if self.word.whole is not None:
             labels = (dict(layout.rows[row].labels) for row in self.rows)
             return self.word.whole(list(zip(labels, found, strict=True)))
-        return self.word.how(found) * self.word.scale
+        factor = self._factor(values)
+        return None if factor is None else self.word.how(found) * factor
+
+    def _factor(self, values: Sequence[float]) -> float | None:
+        """What the value is multiplied with; None where its gauge does not say one number."""
+        if not self.word.times:
+            return self.word.scale
+        said = {values[row] for row in self.factors}
+        number = said.pop() if len(said) == 1 else math.nan
+        return None if absent(number) else number * self.word.scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,9 @@ def plan(layout: Layout, words: Iterable[Word], about: About) -> Plan:
 
     def add(name: str, labels: Labels, word: Word, row: int) -> None:
         series = Series(name, labels)
-        outputs.setdefault(series, Output(series, word)).rows.append(row)
+        if series not in outputs:
+            outputs[series] = Output(series, word, factors=page.gauge(word.times))
+        outputs[series].rows.append(row)
 
     for word in words:
         family = page.family(word)
@@ -102,6 +115,11 @@ class _Page:
                     family = self._families.setdefault((kind, folded), [])
                     family.extend((part, row) for row in rows[name])
 
+    def gauge(self, name: str) -> tuple[int, ...]:
+        """Rows of the gauge of this name."""
+        found = self._families.get((GAUGE, _folded(name)), ()) if name else ()
+        return tuple(row for _, row in found)
+
     def family(self, word: Word) -> list[tuple[str, int]]:
         """Part and row of the newest spelling that this page holds; nothing when it holds none."""
         if word.unless and _folded(word.unless) in self._names:
@@ -122,6 +140,9 @@ def _folded(name: str) -> str:
 def _readings(name: str, types: Mapping[str, str]) -> Iterable[tuple[str, str, str]]:
     """As what a sample name can be read: kind, family and part."""
     stem = name.removesuffix("_total")
+    if types.get(name) == HISTOGRAM:  # Triton's manual shows buckets without their suffix
+        yield HISTOGRAM, name, "bucket"
+        return
     for part in _PARTS:
         base = name.removesuffix(f"_{part}")
         if base == name:
@@ -152,7 +173,7 @@ def _by_labels(
     found: dict[Labels, _Sources] = {}
     for part, row in family:
         labels = dict(layout.rows[row].labels)
-        bound = _bound(labels.pop("le", ""))
+        bound = _bound(labels.pop("le", ""), word.scale)
         own = word.own(labels)
         if own is not None and (part == "bucket") == bool(bound):
             sources = found.setdefault(about(labels, own), {})
@@ -160,22 +181,27 @@ def _by_labels(
     return found
 
 
-def _bound(text: str) -> str:
-    """An upper bound, spelled in one way; empty when it is none."""
+def _bound(text: str, scale: float) -> str:
+    """An upper bound in our unit, spelled in one way; empty when it is none."""
     try:
         number = float(text)
     except ValueError:
         return ""
-    return "+Inf" if math.isinf(number) else repr(number)
+    return (
+        "+Inf"
+        if math.isinf(number)
+        else repr(number if scale == 1.0 else round(number * scale, 12))
+    )
 
 
 def _add_histogram(labels: Labels, sources: _Sources, word: Word, add: Add) -> None:
     """Sums and counts always add up; buckets only where every source has the same bounds."""
+    counted = replace(word, scale=1.0)
     bounds = {frozenset(key for key in rows if key[0] == "bucket") for rows in sources.values()}
     for rows in sources.values():
         for (part, bound), row in rows.items():
             if part != "bucket":
-                add(f"{word.metric.name}_{part}", labels, word, row)
+                add(f"{word.metric.name}_{part}", labels, word if part == "sum" else counted, row)
             elif len(bounds) == 1:
                 bucket = labels_of([*labels, ("le", bound)])
-                add(f"{word.metric.name}_bucket", bucket, word, row)
+                add(f"{word.metric.name}_bucket", bucket, counted, row)

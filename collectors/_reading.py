@@ -5,7 +5,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
+from urllib.parse import urlsplit
 
+from collectors._api import ApiCollector
 from collectors._exposition import Exposition, Limits, parse
 from collectors._plan import Plan, plan
 from collectors._words import Folding, PageLabels, Word, model_name
@@ -141,9 +143,14 @@ class PageReader:
     limits: Limits = field(default_factory=Limits)
     monotonic: Callable[[], float] = time.monotonic
     """The clock by which a target that gave no page was waited for."""
+    apis: Mapping[str, ApiCollector] = field(default_factory=dict)
+    """Servers without a page, by name: known by the path of the target's URL."""
 
     def read(self, target: Target, reach: Reach, now: float) -> Reading:
         """Fetch and translate *target*'s page; whatever is wrong becomes the verdict."""
+        for name, api in self.apis.items():
+            if urlsplit(target.url).path.endswith(api.path):
+                return self._ask(name, target, reach, now)
         began, seconds, name = self.monotonic(), None, ""
         try:
             page = fetch(target, reach, self.timeout_seconds)
@@ -156,6 +163,14 @@ class PageReader:
             vantage = self.collectors[name].vantage if name else ""
             return Reading((), error.verdict, str(error), waited, name, error.limit, vantage)
         return Reading(tuple(samples), "ok", "", seconds, name)
+
+    def _ask(self, name: str, target: Target, reach: Reach, now: float) -> Reading:
+        began = self.monotonic()
+        try:
+            samples = tuple(self.apis[name].collect(target, reach, now))
+        except SourceError as error:
+            return Reading((), error.verdict, str(error), self.monotonic() - began, name)
+        return Reading(samples, "ok", "", self.monotonic() - began, name)
 
     def _collector(self, target: Target, exposition: Exposition) -> str:
         """The one that the target's `engine` label names, else the one that the page shows."""

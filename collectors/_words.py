@@ -40,7 +40,10 @@ class Word:
     unless: str = ""
     """A name of the page that says the same better: where it stands, this word is silent."""
     scale: float = 1.0
-    """What the page's unit is multiplied with to become ours."""
+    """What the page's unit is multiplied with to become ours: values, sums and bounds."""
+    times: str = ""
+    """A gauge of the page that the value is multiplied with: the tokens of one of the blocks that
+    are counted. Where the page does not hold one such number, the word is silent."""
     blank_from: float = math.inf
     """From here up a value is the source's mark for "I do not know"."""
     whole: Callable[[Sequence[tuple[PageLabels, float]]], float | None] | None = None

@@ -49,6 +49,7 @@ def _word(
 
 _WORDS = (
     _word(m.GPU_UTILIZATION, "gpu_gfx_activity", "gpu_usage", scale=0.01),
+    _word(m.GPU_MEMORY_BUSY, "gpu_umc_activity", scale=0.01),
     _word(m.GPU_MEMORY_USAGE, "gpu_used_vram", scale=_MIB),
     _word(m.GPU_MEMORY_LIMIT, "gpu_total_vram", scale=_MIB),
     _word(m.GPU_MEMORY_LIMIT, "gpu_total_memory", scale=1e6),
@@ -68,6 +69,7 @@ class AmdDeviceMetrics(PageCollector):
     vantage: ClassVar[str] = "device"
     marks: ClassVar[tuple[str, ...]] = (
         "gpu_gfx_activity",
+        "gpu_umc_activity",
         "gpu_usage",
         "gpu_used_vram",
         "gpu_total_vram",

@@ -14,7 +14,7 @@ for "blank".
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from collectors._exposition import Exposition, absent
@@ -66,6 +66,11 @@ def _word(
     )
 
 
+def _sensed(found: Sequence[tuple[PageLabels, float]]) -> float | None:
+    """A temperature; boards without the sensor are said to be at 0 degrees."""
+    return max(value for _, value in found) or None
+
+
 def _held_down(bit: int) -> Callable[[Sequence[tuple[PageLabels, float]]], float | None]:
     return lambda found: float(any(int(value) & bit for _, value in found))
 
@@ -94,6 +99,17 @@ _WORDS = (
     _word(m.GPU_TEMPERATURE, "DEV_GPU_TEMP"),
     _word(m.GPU_SM_CLOCK, "DEV_SM_CLOCK", scale=1e6),
     _word(m.GPU_SM_CLOCK_MAX, "DEV_MAX_SM_CLOCK", scale=1e6),
+    _word(m.GPU_MEMORY_RESERVED, "DEV_FB_RESERVED", scale=_MIB),
+    _word(m.GPU_MEMORY_BUSY, "DEV_MEM_COPY_UTIL", scale=0.01),
+    _word(m.GPU_MEMORY_CLOCK, "DEV_MEM_CLOCK", scale=1e6),
+    replace(_word(m.GPU_MEMORY_TEMPERATURE, "DEV_MEMORY_TEMP"), whole=_sensed),
+    _word(m.GPU_TEMPERATURE_LIMIT, "DEV_SLOWDOWN_TEMP", threshold="slowdown"),
+    _word(m.GPU_TEMPERATURE_LIMIT, "DEV_SHUTDOWN_TEMP", threshold="shutdown"),
+    _word(m.GPU_CODEC_UTILIZATION, "DEV_ENC_UTIL", scale=0.01, task="encoder"),
+    _word(m.GPU_CODEC_UTILIZATION, "DEV_DEC_UTIL", scale=0.01, task="decoder"),
+    _word(m.GPU_PCIE_ERRORS, "DEV_PCIE_REPLAY_COUNTER", error_type="replay"),
+    _word(m.GPU_SM_ACTIVE, "PROF_SM_ACTIVE"),
+    _word(m.GPU_SM_OCCUPANCY, "PROF_SM_OCCUPANCY"),
     _word(m.GPU_TENSOR_ACTIVE, "PROF_PIPE_TENSOR_ACTIVE"),
     _word(m.GPU_DRAM_ACTIVE, "PROF_DRAM_ACTIVE"),
     _word(m.GPU_ERRORS, "DEV_ECC_SBE_VOL_TOTAL", error_type="corrected"),

@@ -16,7 +16,8 @@ from collectors._words import Word
 from vocabulary import metrics as m
 from vocabulary.metrics import Metric
 
-_USAGE = (m.CLIENT_TOKEN_USAGE.name,)
+_USAGE = (f"{m.CLIENT_TOKEN_USAGE}_token", m.CLIENT_TOKEN_USAGE.name)
+"""The gateway gives its unit as `token` and not as `{token}`, and an exporter appends that."""
 _DURATION = (m.REQUEST_DURATION.name,)
 
 

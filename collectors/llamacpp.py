@@ -6,6 +6,7 @@ counters tell the same, about now. There are no histograms and no outcomes here.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 from typing import ClassVar
 
 from collectors._reading import PageCollector
@@ -22,6 +23,7 @@ _WORDS = (
     Word(m.REQUESTS_RUNNING, ("llamacpp:requests_processing",)),
     Word(m.REQUESTS_WAITING, ("llamacpp:requests_deferred",)),
     Word(m.KV_CACHE_UTILIZATION, ("llamacpp:kv_cache_usage_ratio",), how=max),  # until 2025
+    Word(m.KV_CACHE_UTILIZATION_MEAN, ("llamacpp:kv_cache_usage_ratio",), how=fmean),
     Word(m.ENGINE_STEPS, ("llamacpp:n_decode_total",)),
     Word(m.SPEC_DECODE_DRAFT_TOKENS, ("llamacpp:spec_decode_num_draft_tokens_total",)),
     Word(m.SPEC_DECODE_ACCEPTED_TOKENS, ("llamacpp:spec_decode_num_accepted_tokens_total",)),

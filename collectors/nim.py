@@ -1,11 +1,12 @@
 """NVIDIA NIM for LLMs 1.x, whose names bear no prefix: `:8000/v1/metrics`.
 
-Names were read on a recorded page of a 1.x of October 2024. NIM 2 and later wrap vLLM or SGLang
-and are expected, not proven, to be recognised by those engines' names.
+Names were read on a recorded page of a 1.x of October 2024. NIM 2 and later hand the
+page of their backend (vLLM, SGLang) on unchanged, says their manual, and are read as that engine.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 from typing import ClassVar
 
 from collectors._reading import PageCollector
@@ -23,6 +24,7 @@ _WORDS = (
     Word(m.REQUESTS_RUNNING, ("num_requests_running",)),
     Word(m.REQUESTS_WAITING, ("num_requests_waiting",)),
     Word(m.KV_CACHE_UTILIZATION, ("gpu_cache_usage_perc",), how=max),
+    Word(m.KV_CACHE_UTILIZATION_MEAN, ("gpu_cache_usage_perc",), how=fmean),
     Word(m.ENGINE_START_TIME, ("process_start_time_seconds",), how=max),
     Word(m.TIME_TO_FIRST_TOKEN, ("time_to_first_token_seconds",)),
     # one observation a token and not one a request: the recorded page counts 169 of 174 tokens

@@ -1,10 +1,12 @@
 """Hugging Face's Text Generation Inference 3: `/metrics`, on the router's port.
 
 Its counters lack `_total` and its latencies their unit, which is seconds. Tokens are counted when a
-request finishes. It tells neither the time to the first token nor the fill of the cache, nor which
-model it serves: the target has to.
+request finishes; its steps are the calls to the model that succeeded, prefill and decode. It tells
+neither the time to the first token nor the fill of the cache, nor which model it serves: the target
+has to.
 
-Unproven: names were read in the source (commit db931fc); no page of a running server was recorded.
+Names were read in the source (commit db931fc) and the manual; no page of a running server was
+recorded.
 """
 
 from collections.abc import Iterable
@@ -40,6 +42,7 @@ _WORDS = (
     *(_failure(kind) for kind in ("overloaded", "incomplete", "generation")),
     Word(m.REQUESTS_RUNNING, ("tgi_batch_current_size",)),
     Word(m.REQUESTS_WAITING, ("tgi_queue_size",)),
+    Word(m.ENGINE_STEPS, ("tgi_batch_inference_success",)),
     Word(m.TIME_PER_OUTPUT_TOKEN, ("tgi_request_mean_time_per_token_duration",)),
     Word(m.REQUEST_DURATION, ("tgi_request_duration",)),
     Word(m.QUEUE_DURATION, ("tgi_request_queue_duration",)),

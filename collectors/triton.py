@@ -1,9 +1,11 @@
 """NVIDIA Triton on `:8002/metrics`: its core, and the TensorRT-LLM backend.
 
-Triton counts microseconds and no buckets, so that means are known and quantiles are not. The
+Triton counts microseconds and no buckets, so that means are known and quantiles are not; of the
+first response it can be asked for a histogram (`--metrics-config histogram_latencies=true`). The
 TensorRT-LLM backend hides its signals in label values. An ensemble counts a request once itself and
 once more in each model it is made of: look at the ensemble's `model` alone. Triton's vLLM backend
-writes vLLM's own names and is read as vLLM. Waiting is what the backend says where there is one.
+writes vLLM's own names, and its page is read as vLLM's, without the core's. Waiting is what the
+backend says where there is one.
 
 The core was read on a recorded page of 2.51.0; the TensorRT-LLM backend only on the example in its
 README, whose block counts do not add up.
@@ -11,6 +13,7 @@ README, whose block counts do not add up.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import ClassVar
 
 from collectors._reading import PageCollector
@@ -61,11 +64,15 @@ _WORDS = (
     Word(m.REQUEST_DURATION, _SUCCESS, part="count"),
     Word(m.QUEUE_DURATION, ("nv_inference_queue_duration_us",), part="sum", scale=_MICROSECONDS),
     Word(m.QUEUE_DURATION, _SUCCESS, part="count"),
+    # off unless asked for, and only for decoupled models: milliseconds
+    Word(m.TIME_TO_FIRST_TOKEN, ("nv_inference_first_response_histogram_ms",), scale=1e-3),
     Word(m.REQUESTS_WAITING, ("nv_inference_pending_request_count",), unless=_REQUESTS),
     Word(m.REQUESTS_WAITING, (_REQUESTS,), where=(("request_type", "waiting"),)),
     Word(m.REQUESTS_RUNNING, (_REQUESTS,), where=(("request_type", "scheduled"),)),
     Word(m.KV_CACHE_UTILIZATION, (_BLOCKS,), where=(("kv_cache_block_type", "fraction"),),
          how=max),
+    Word(m.KV_CACHE_UTILIZATION_MEAN, (_BLOCKS,), where=(("kv_cache_block_type", "fraction"),),
+         how=fmean),
     Word(m.KV_CACHE_CAPACITY, (_BLOCKS,), whole=_tokens_of_blocks),
     Word(
         m.ENGINE_STEPS,

@@ -14,6 +14,7 @@ from collectors._reading import ACCEPT, PageCollector, PageReader, recognise
 from collectors._words import Folding, clean, model_name
 from collectors.litellm import Litellm
 from collectors.llamacpp import Llamacpp
+from collectors.ray_serve import RayServe
 from collectors.vllm import Vllm
 from vocabulary import metrics as m
 from vocabulary.contracts import Page, Target
@@ -71,7 +72,7 @@ def test_each_generation_of_vllm_says_the_same_in_our_words(version: str, prefix
     )
     if queries:
         text += f"# TYPE {prefix}{queries}_total counter\n{prefix}{queries}_total{{}} 70\n"
-    samples = say(Vllm(), text)
+    samples = say(RayServe() if prefix.startswith("ray_") else Vllm(), text)
     assert values(samples, m.KV_CACHE_UTILIZATION, model="m") == [0.5]
     assert values(samples, f"{m.INTER_TOKEN_LATENCY}_bucket", le="0.1") == [3.0]
     assert values(samples, f"{m.TIME_PER_OUTPUT_TOKEN}_count") == [], "the old name meant the gap"
