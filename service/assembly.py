@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import collectors
 import detectors
 import remediations
+from collectors._api import ApiCollector
 from collectors._dialect import dialect
 from collectors._exposition import Limits, parse
 from collectors._reading import PageCollector, PageReader, recognise
@@ -182,9 +183,11 @@ def all_remediations(config: Config) -> list[Remediation]:
 def page_reader(config: Config, timeout_seconds: float = 0.0) -> PageReader:
     """Reads any page with whichever collector recognises it, within the configured time."""
     pages = page_collectors(config)
+    apis = {n: c for n, c in all_collectors(config).items() if isinstance(c, ApiCollector)}
     settings = config.settings
     limits = Limits(bytes=int(settings.max_page_mib * 2**20))
-    return PageReader(pages, timeout_seconds or settings.timeout_seconds, limits)
+    seconds = timeout_seconds or settings.timeout_seconds
+    return PageReader(pages, seconds, limits, apis=apis)
 
 
 def node_collectors(config: Config, *, in_cluster: bool = False) -> dict[str, Collector]:
