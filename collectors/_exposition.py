@@ -38,7 +38,8 @@ _NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+(?:e[+-
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _PIECE = 256 * 1024
-"""A longer page is read in pieces, so that it is never in memory line by line as a whole."""
+"""A longer page is read in pieces, so that it is never in memory line by line as a whole; and no
+line may be as long, for 64 labels of a common length are 4 KiB."""
 _TYPES = {b"counter": COUNTER, b"gauge": GAUGE, b"histogram": HISTOGRAM, b"summary": "summary"}
 
 
@@ -99,24 +100,27 @@ class Memory:
 
     max_rows: int = 100_000
     """About 50 MB; a page beyond it makes us forget and begin again."""
-    max_new_rows: int = 10_000
-    """Of one page; a page of more is read anew each time. None that we know has half of them, and
-    one that makes up new series for each scrape would push out everybody else's."""
+    max_met: int = 10_000
+    """Series seen once, of which nothing is worth remembering until they come again: a page that
+    makes up new ones for each scrape must not push out everybody else's."""
     max_cells: int = 2_000_000
     """Rows of all layouts together: 16 MB of references."""
     rows: dict[bytes, Row] = field(default_factory=dict)
+    met: dict[bytes, Row] = field(default_factory=dict)
     layouts: dict[tuple[object, ...], Layout] = field(default_factory=dict)
     pages: LastPages = field(default_factory=LastPages)
     cells: int = 0
 
-    def keep_rows(self, rows: dict[bytes, Row]) -> None:
-        """Remember the *rows* that a good page was the first to show."""
-        if not rows or len(rows) > self.max_new_rows:
-            return
-        if len(self.rows) + len(rows) > self.max_rows:
+    def keep_rows(self, again: dict[bytes, Row], new: dict[bytes, Row]) -> None:
+        """Remember the rows of a good page that were met *again*, and that the *new* were met."""
+        if len(self.rows) + len(again) > self.max_rows:
             self.rows.clear()
             self._forget_layouts()
-        self.rows.update(rows)
+        self.rows.update(again)
+        if len(self.met) + len(new) > self.max_met:
+            self.met.clear()
+        if len(new) <= self.max_met:
+            self.met.update(new)
 
     def layout(self, rows: tuple[Row, ...], types: tuple[bytes, ...]) -> Layout:
         """The layout of these rows and `# TYPE` lines, checked and kept once."""
@@ -155,6 +159,7 @@ def parse(
     types: list[bytes] = []
     rows: list[Row] = []
     values: list[float] = []
+    again: dict[bytes, Row] = {}
     new: dict[bytes, Row] = {}
     seen, all_known = 0, True
     for piece in _pieces(body):
@@ -166,10 +171,10 @@ def parse(
             lines += rest
             seen += len(rest) + 1
         if seen > limits.lines:
-            raise SourceOversized(f"the page has more than {limits.lines} lines", limit="lines")
+            raise _too_many_lines(limits)
         quick = _known(lines, memory.rows)
         all_known = all_known and quick is not None
-        found, numbers = quick or _careful(lines, memory.rows, new, limits)
+        found, numbers = quick or _careful(lines, memory, again, new, limits)
         rows += found
         values += numbers
         if len(rows) > limits.samples:
@@ -178,7 +183,10 @@ def parse(
             )
     if not rows:
         raise SourceUnreadable("the page holds no sample")
-    memory.keep_rows(new)
+    if again or new:
+        memory.keep_rows(again, new)
+    if new:
+        return Exposition(_layout(tuple(rows), tuple(types)), values)
     layout = memory.layout(tuple(rows), tuple(types))
     if source and all_known:
         memory.pages.keep(source, body, [row.raw for row in rows], layout, values)
@@ -191,6 +199,8 @@ def _pieces(body: bytes) -> Iterable[bytes]:
     start = 0
     while start < end:
         cut = body.find(b"\n", start + _PIECE, end) + 1 or end
+        if cut - start > 2 * _PIECE:
+            raise SourceOversized(f"a line has more than {_PIECE} bytes", limit="line_bytes")
         yield b"\n" + body[start:cut]
         start = cut
 
@@ -201,6 +211,8 @@ def _demand_page(body: bytes, limits: Limits) -> None:
         raise SourceOversized(
             f"the page has {len(body)} bytes; {limits.bytes} are allowed", limit="bytes"
         )
+    if len(body) > 4 * _PIECE and body.count(b"\n") > limits.lines:  # before any work on them
+        raise _too_many_lines(limits)
     start = body[:64].lstrip()
     if not start:
         raise SourceUnreadable("the page is empty")
@@ -214,6 +226,10 @@ def _demand_page(body: bytes, limits: Limits) -> None:
         raise SourceUnreadable("the page is cut off: its last line does not end")
     if not body.isascii():
         _demand_utf8(body)
+
+
+def _too_many_lines(limits: Limits) -> SourceOversized:
+    return SourceOversized(f"the page has more than {limits.lines} lines", limit="lines")
 
 
 def _demand_utf8(body: bytes) -> None:
@@ -242,9 +258,13 @@ def _known(lines: list[bytes], rows: dict[bytes, Row]) -> tuple[list[Row], list[
 
 
 def _careful(
-    lines: list[bytes], known: dict[bytes, Row], new: dict[bytes, Row], limits: Limits
+    lines: list[bytes],
+    memory: Memory,
+    again: dict[bytes, Row],
+    new: dict[bytes, Row],
+    limits: Limits,
 ) -> tuple[list[Row], list[float]]:
-    """Line by line; series that are not *known* go to *new*."""
+    """Line by line; series not remembered go to *again* or *new*."""
     rows: list[Row] = []
     values: list[float] = []
     for line in lines:
@@ -256,7 +276,9 @@ def _careful(
         if match is None or number is None or not _ends_well(line[number.end() :]):
             raise SourceUnreadable(f"no sample in line {_shown(line)}")
         raw, value = line[: match.end()].rstrip(b" \t"), float(number[0])
-        row = known.get(raw) or new.get(raw)
+        row = memory.rows.get(raw) or again.get(raw) or new.get(raw)
+        if row is None and (row := memory.met.get(raw)) is not None:
+            again[raw] = row
         if row is None:
             row = new[raw] = _series(raw, limits)
         rows.append(row)

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -34,16 +34,11 @@ from vocabulary.errors import (
 from vocabulary.pods import OfferedDevice, Pod
 
 _CHUNK = 64 * 1024
-_HEADERS = 256 * 1024
-"""Bytes that may come besides a page's body: its headers, and how it is cut into chunks."""
 _LARGE = 1024 * 1024
-"""A page beyond it waits for its turn, so that many large ones at once are not many in memory."""
+"""Beyond it a page waits for its turn, so that ten large ones at once are one in memory. vLLM's
+page with 16 ranks is as long; our judgement."""
 _REDIRECTS = 3
 """How often one page may send us on. LiteLLM does it once; our judgement."""
-
-
-def _turns() -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +61,7 @@ class HttpReach:
     """A device offered to claims, by driver, pool and name."""
     monotonic: Callable[[], float] = time.monotonic
     """Seconds on the wall's clock: sockets wait in real time, whatever time is simulated."""
-    large_pages: threading.BoundedSemaphore = field(default_factory=_turns)
+    large_pages: threading.Lock = field(default_factory=threading.Lock)
     """Whose turn it is among pages of more than 1 MiB."""
 
     def get(self, url: str, headers: Mapping[str, str], timeout_seconds: float) -> Page:
@@ -78,7 +73,7 @@ class HttpReach:
         parts = _checked(url)
         access = self.access_of(url)
         began = self.monotonic()
-        deadline = Deadline(began + timeout_seconds, self.monotonic, self.max_bytes + _HEADERS)
+        deadline = Deadline(began + timeout_seconds, self.monotonic)
         ours = {"Accept-Encoding": _encoding(parts.hostname or ""), "User-Agent": "tidegauge"}
         sent = {**ours, **access.headers(), **headers, "Connection": "close"}
         for _ in range(_REDIRECTS + 1):
@@ -147,14 +142,15 @@ class HttpReach:
         if (response.length or 0) > self.max_bytes:
             raise self._oversized()
         inflater = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-        page, size, our_turn = io.BytesIO(), 0, False
+        page, size, received, our_turn = io.BytesIO(), 0, 0, False
         try:
             while chunk := response.read1(_CHUNK):
-                if inflater is not None:
-                    chunk = inflater.decompress(chunk, self.max_bytes - size + 1)
-                size += page.write(chunk)
-                if size > self.max_bytes:
-                    raise self._oversized()
+                received += len(chunk)
+                deadline.of_the_page(len(chunk))
+                for piece in [chunk] if inflater is None else _inflated(inflater, chunk):
+                    size += page.write(piece)
+                    if max(size, received) > self.max_bytes:
+                        raise self._oversized()
                 if size > _LARGE and not our_turn:
                     our_turn = self.large_pages.acquire(timeout=deadline.left())
         finally:
@@ -168,6 +164,13 @@ class HttpReach:
 
     def _oversized(self) -> SourceOversized:
         return SourceOversized(f"the page has more than {self.max_bytes} bytes", limit="bytes")
+
+
+def _inflated(inflater: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
+    """*chunk* inflated, a little at a time: 64 KiB may become 64 MiB."""
+    while chunk:
+        yield inflater.decompress(chunk, _CHUNK)
+        chunk = inflater.unconsumed_tail
 
 
 def origin(url: str) -> str:

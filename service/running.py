@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from service import assembly, console_process, core
+from service import allocator, assembly, console_process, core
 from service.announcement import announcing
 from service.api.application import create_app, receiver_of
 from service.client import TOKEN_FILE
@@ -31,6 +31,7 @@ def run_up(
     config: Config, *, demo: bool, console: bool, for_seconds: float | None
 ) -> list[dict[str, Any]]:
     """Agent, server and console on this machine; gives the incidents of this data directory."""
+    allocator.settle()
     config = _with_free_ports(config, console)
     settings = config.settings
     core.prepare_folder(settings.data_dir, simulated=demo)
@@ -76,6 +77,7 @@ def run_server(config: Config, for_seconds: float | None) -> None:
 
 def run_agent(config: Config, for_seconds: float | None) -> None:
     """Read targets and GPUs of this node; export OTLP; offer a Prometheus page."""
+    allocator.settle()
     core.prepare_folder(config.settings.data_dir)
     with living(for_seconds) as life:
         start(config, life.then, say)

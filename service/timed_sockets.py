@@ -16,16 +16,18 @@ from vocabulary.errors import SourceOversized, SourceUnreadable
 Resolved = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
+WRAPPING = 256 * 1024
+"""Bytes that may come besides a page: headers, interim answers, how it is cut into chunks, and what
+was read ahead. Forty headers of 4 KiB fit; our judgement."""
+
+
 class Deadline:
     """The moment by which everything has to be over, and how much may have come until then."""
 
-    def __init__(
-        self, end: float, monotonic: Callable[[], float], max_bytes: int = 1 << 40
-    ) -> None:
+    def __init__(self, end: float, monotonic: Callable[[], float]) -> None:
         self._end = end
         self._monotonic = monotonic
-        self._max_bytes = max_bytes
-        self._received = 0
+        self._left = WRAPPING
         self.connected = False
 
     def left(self) -> float:
@@ -35,12 +37,20 @@ class Deadline:
             raise TimeoutError
         return seconds
 
-    def count(self, received: int) -> int:
-        """Bytes just *received*; SourceOversized when all of them are more than may come."""
-        self._received += received
-        if self._received > self._max_bytes:
-            raise SourceOversized(f"sends more than {self._max_bytes} bytes", limit="bytes")
-        return received
+    def received(self, size: int) -> int:
+        """Count *size* bytes that came.
+
+        Raises:
+            SourceOversized: Too many of them were no part of a page.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise SourceOversized(f"sends {WRAPPING} bytes around its page", limit="bytes")
+        return size
+
+    def of_the_page(self, size: int) -> None:
+        """Of what came *size* bytes were the page itself, which has a limit of its own."""
+        self._left += size
 
 
 class TimedSocket(socket.socket):
@@ -50,7 +60,7 @@ class TimedSocket(socket.socket):
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         self.settimeout(self.deadline.left())
-        return self.deadline.count(super().recv_into(*args, **kwargs))
+        return self.deadline.received(super().recv_into(*args, **kwargs))
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
         self.settimeout(self.deadline.left())
@@ -64,7 +74,7 @@ class TimedTls(ssl.SSLSocket):
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         self.settimeout(self.deadline.left())
-        return self.deadline.count(super().recv_into(*args, **kwargs))
+        return self.deadline.received(super().recv_into(*args, **kwargs))
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
         self.settimeout(self.deadline.left())

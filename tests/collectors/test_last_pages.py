@@ -74,7 +74,7 @@ def test_a_page_of_which_numbers_moved_keeps_its_layout_and_values() -> None:
     bodies = [b"a %d\nb 1\nc %d\n" % (n, -n) for n in range(5)]
     read = [parse(body, memory=memory, source="here") for body in bodies]
     assert [page.values for page in read] == [[float(n), 1.0, float(-n)] for n in range(5)]
-    assert len({id(page.layout) for page in read}) == 1
+    assert len({id(page.layout) for page in read[1:]}) == 1
 
 
 def test_what_was_handed_out_is_not_written_into() -> None:
