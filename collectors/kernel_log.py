@@ -9,19 +9,19 @@ the signal takes the larger of the two.
 import os
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
 from collectors._deadline import Calls
+from collectors._event_counts import EventCounts
 from collectors._kernel_messages import KernelMessages, Message
 from vocabulary import metrics as m
 from vocabulary.contracts import Collector, Reach, Scope, Target
 from vocabulary.errors import SourceUnauthorised, SourceUnreadable, SourceUnsupported
 from vocabulary.metrics import Metric
-from vocabulary.samples import Labels, Sample, Series, labels_of
+from vocabulary.samples import Sample, Series, labels_of
 
 _PCI = r"(?:PCI:)?([0-9a-fA-F]{4,8}):([0-9a-fA-F]{2}):([0-9a-fA-F]{2})(?:\.[0-7])?"
 _XID = re.compile(rf"NVRM: Xid \({_PCI}\): (\d{{1,4}})\b")
@@ -33,8 +33,6 @@ _NAMED = re.compile(
 _SXID = re.compile(
     rf"(nvidia-nvswitch\d{{1,3}}): SXid \({_PCI}\): (\d{{1,6}}), (Non-fatal|Fatal)", re.IGNORECASE
 )
-_MOST_SERIES = 2000
-"""GPUs times codes that are counted apart; far above what a node can have."""
 _NO_LOG = (
     "{path} is not there: mount the host's kernel log into the agent (the chart does with "
     "agent.kernelLog.path)"
@@ -52,9 +50,10 @@ class _State:
     messages: KernelMessages = field(default_factory=KernelMessages)
     uuids: dict[str, str] = field(default_factory=dict)
     """PCI address → uuid."""
-    xids: Counter[tuple[str, int]] = field(default_factory=Counter)
+    xids: EventCounts[tuple[str, int]] = field(default_factory=EventCounts)
     """By PCI address and code."""
-    sxids: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    sxids: EventCounts[tuple[str, int, str]] = field(default_factory=EventCounts)
+    """By switch, code and severity."""
     calls: Calls[dict[str, str]] = field(default_factory=Calls)
 
 
@@ -114,27 +113,22 @@ class KernelLog(Collector):
 
 def _take(state: _State, message: Message) -> None:
     found = _XID.search(message.text)
-    if found is not None and len(state.xids) < _MOST_SERIES:
-        state.xids[_place(*found.group(1, 2, 3)), int(found[4])] += 1
+    if found is not None:
+        state.xids.add([(_place(*found.group(1, 2, 3)), int(found[4]))])
     found = _SXID.search(message.text)
-    if found is not None and len(state.sxids) < _MOST_SERIES:
+    if found is not None:
         severity = "fatal" if found[6].lower() == "fatal" else "non_fatal"
-        state.sxids[found[1].lower(), int(found[5]), severity] += 1
+        state.sxids.add([(found[1].lower(), int(found[5]), severity)])
 
 
 def _samples(state: _State, own: dict[str, str], now: float) -> Iterator[Sample]:
-    node = own.get("node", "")
+    def sample(metric: Metric, value: float, **labels: str) -> Sample:
+        return Sample(Series(metric.name, labels_of({**labels, **own})), value, now)
 
-    def sample(metric: Metric, value: int, **labels: str) -> Sample:
-        told: Labels = labels_of({**labels, **own})
-        return Sample(Series(metric.name, told), float(value), now)
-
-    by_gpu: Counter[tuple[str, int]] = Counter()
-    for (place, xid), times in state.xids.items():
-        by_gpu[state.uuids.get(place, f"{node}/pci-{place}"), xid] += times
-    for (gpu, xid), times in sorted(by_gpu.items()):
+    for (place, xid), times in state.xids.told():
+        gpu = state.uuids.get(place, f"{own.get('node', '')}/pci-{place}")
         yield sample(m.GPU_XID_EVENTS, times, gpu=gpu, xid=str(xid), source="kernel_log")
-    for (switch, sxid, severity), times in sorted(state.sxids.items()):
+    for (switch, sxid, severity), times in state.sxids.told():
         yield sample(
             m.NVSWITCH_SXID_EVENTS, times, switch=switch, sxid=str(sxid), severity=severity
         )

@@ -5,13 +5,13 @@ device that has fallen off the bus, or whose calls hang, is said to be so and st
 An instance is a `gpu` of its own; what NVML tells of whole devices only is its parent's.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
 from collectors._deadline import Calls
+from collectors._event_counts import EventCounts
 from collectors._nvml_calls import Fact, Signal, ask, read_signal
 from collectors._nvml_gpm import GPM_METRICS, Gpm
 from collectors._nvml_mig import Instance, instances
@@ -48,7 +48,7 @@ class _Device:
     driver: str = ""
     events: Any = None
     """NVML event set in which its Xids arrive; False where it has none."""
-    xids: Counter[int] = field(default_factory=Counter)
+    xids: EventCounts[int] = field(default_factory=EventCounts)
     process_use: ProcessUse = field(default_factory=ProcessUse)
     gpm: dict[str, Gpm] = field(default_factory=dict)
     """By uuid, of the device or of its MIG instances."""
@@ -164,7 +164,7 @@ def _count_xids(nvml: Any, device: _Device) -> None:
                 nvml.nvmlDeviceRegisterEvents(handle, wanted, events)
                 device.events = events
         if device.events:
-            device.xids.update(xid_events(nvml, device.events))
+            device.xids.add(xid_events(nvml, device.events))
     except (nvml.NVMLError, AttributeError):
         return
 
@@ -191,8 +191,8 @@ def _samples(
             for metric, own, value in facts:
                 yield sample(metric, own, value, uuid)
     if device.uuid:
-        for xid, times in sorted(device.xids.items()):
-            yield sample(m.GPU_XID_EVENTS, {"xid": str(xid), "source": "nvml"}, float(times))
+        for xid, times in device.xids.told():
+            yield sample(m.GPU_XID_EVENTS, {"xid": str(xid), "source": "nvml"}, times)
 
 
 def _named(nvml: Any, error: Exception) -> SourceError:

@@ -69,9 +69,10 @@ def collector(path: Path, uptime: float = 1000.0) -> KernelLog:
 
 
 def read(one: KernelLog, nvml: Any = None) -> dict[tuple[str, str], float]:
-    """(gpu or node, code) → count."""
+    """(gpu or node, code) → count, in the round after: a new code is born at zero."""
     reach: Any = SimpleNamespace(nvml=nvml or OneGpu())
     found = {}
+    list(one.collect(NODE, reach, 4.0))
     for sample in one.collect(NODE, reach, 5.0):
         about = dict(sample.series.labels)
         code = about.get("xid") or about["sxid"]
@@ -124,6 +125,13 @@ def test_events_are_counted_and_a_record_is_read_once(log: Path) -> None:
     assert read(one) == {(UUID, "79"): 2.0}, "a counter that stands still: the event has cleared"
     add(log, record(LOST, 3))
     assert read(one) == {(UUID, "79"): 3.0}
+
+
+def test_a_new_code_is_born_at_zero_so_that_its_first_event_is_growth(log: Path) -> None:
+    add(log, record(LOST, 1))
+    one, reach = collector(log), SimpleNamespace(nvml=OneGpu())
+    rounds = [[s.value for s in one.collect(NODE, reach, at)] for at in (0.0, 15.0)]  # type: ignore[arg-type]
+    assert rounds == [[0.0], [1.0]]
 
 
 def test_a_log_that_is_opened_again_goes_on_by_its_sequence_number(log: Path) -> None:
@@ -279,9 +287,9 @@ def test_one_event_that_two_sources_saw_counts_once(tmp_path: Path) -> None:
 
     for step in range(8):
         at = begin + 15.0 * step
-        store.append([sample("nvml", 1.0 + (step >= 4), at)])
-        store.append([sample("kernel_log", 1.0 + (step >= 5), at + 3.0)])
+        store.append([sample("nvml", float(step >= 4), at)])
+        store.append([sample("kernel_log", float(step >= 5), at + 3.0)])
     frame = store.evaluate(signals.GPU_XID, begin + 60.0, begin + 120.0, 15.0)
     assert dict(frame.labels[0]) == {"gpu": UUID, "node": "n1", "xid": "79"}
-    assert 0.9 < frame.values[0, -1] < 2.5
+    assert 0.9 < frame.values[0, -1] < 1.5
     store.close()

@@ -193,8 +193,9 @@ def test_a_lost_gpu_is_said_to_be_lost_under_its_own_name(driver: Path, state: P
     before = state_text(**BUSY)
     after = state_text(**BUSY, gpu0_lost=1, gpu0_xid=79, gpu0_xid_number=1)
     state.write_text(before)
-    code = f"\n    read(); print(json.dumps(then({after!r})))"
-    samples = run(READ + code, driver, state)
+    code = f"\n    read(); print(json.dumps([then({after!r}), read()]))"
+    first, samples = run(READ + code, driver, state)
+    assert values(first, m.GPU_XID_EVENTS, xid="79") == [0.0], "born at zero"
     assert values(samples, m.TARGET_UP, verdict="lost") == [0.0]
     assert values(samples, m.GPU_XID_EVENTS, xid="79") == [1.0], "its last word"
     assert values(samples, m.GPU_UTILIZATION) == []
@@ -260,8 +261,8 @@ def test_xids_are_counted_by_code_over_the_rounds(driver: Path, state: Path) -> 
     third = state_text(count=1, gpu0_xid=94, gpu0_xid_number=3)
     code = f"\n    print(json.dumps([read(), then({second!r}), then({third!r}), read()]))"
     rounds = run(READ + code, driver, state)
-    assert [values(one, m.GPU_XID_EVENTS, xid="31") for one in rounds] == [[], [2.0], [2.0], [2.0]]
-    assert [values(one, m.GPU_XID_EVENTS, xid="94") for one in rounds] == [[], [], [1.0], [1.0]]
+    assert [values(one, m.GPU_XID_EVENTS, xid="31") for one in rounds] == [[], [0.0], [2.0], [2.0]]
+    assert [values(one, m.GPU_XID_EVENTS, xid="94") for one in rounds] == [[], [], [0.0], [1.0]]
 
 
 def test_a_gpu_that_appears_is_read_and_one_that_is_gone_is_not(driver: Path, state: Path) -> None:
