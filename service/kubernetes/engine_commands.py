@@ -20,7 +20,7 @@ class EngineCommand:
     words: str
     """Regular expression of the words that start it."""
     port: int
-    """Where its metrics are unless it is told otherwise; 0: it has no page of metrics."""
+    """Where its metrics are unless it is told otherwise."""
     path: str = "/metrics"
     flag: str = "--port"
     """Flag that moves it."""
@@ -40,7 +40,7 @@ ENGINES = (
     EngineCommand("llamacpp", r"llama-server", 8080),
     EngineCommand("dynamo", r"dynamo\.frontend", 8000, flag="--http-port"),
     EngineCommand("litellm", r"litellm(?= --)", 4000),
-    EngineCommand("ollama", r"ollama serve", 0, image=r"ollama/ollama"),
+    EngineCommand("ollama", r"ollama serve", 11434, "/api/ps", image=r"ollama/ollama"),
 )
 
 
@@ -65,7 +65,7 @@ def metrics_port(engine: EngineCommand, container: Container) -> int | None:
     port = int(told[1]) if told else engine.port
     declared = {number for _, number in container.ports}
     usual = port in declared or (not declared and _started_by_words(engine, container))
-    if not engine.port or not (told or usual):
+    if not (told or usual):
         return None
     return port if _LOWEST_PORT <= port <= 65535 else None
 
