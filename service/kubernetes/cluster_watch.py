@@ -35,6 +35,8 @@ MOST_CHANGES = 5000
 """Changes that wait to be taken."""
 CONFIG_MAP_SECONDS = 60.0
 """How often config maps are asked for; our judgement."""
+CLOSE_SECONDS = 0.1
+"""How long the end of one thread is waited for: there are nine, and a program ends in five."""
 WORKLOADS = {
     "Deployment": Resource(("/apis/apps/v1/deployments",)),
     "StatefulSet": Resource(("/apis/apps/v1/statefulsets",)),
@@ -119,14 +121,20 @@ class ClusterWatch:
         )
         self._thread.start()
 
-    def close(self) -> None:
-        """Stop; requests under way are left behind."""
+    def stop(self) -> None:
+        """Follow no more; returns at once."""
         self._stop.set()
         for one in self._informers():
-            one.close()
+            one.stop()
         self._config_maps.api.close()
+
+    def close(self) -> None:
+        """Stop, and wait a moment for the end of all; requests under way are left behind."""
+        self.stop()
+        for one in self._informers():
+            one.close(CLOSE_SECONDS)
         if self._thread is not None:
-            self._thread.join(1.0)
+            self._thread.join(CLOSE_SECONDS)
 
     def take_changes(self) -> list[Change]:
         """Changes seen since the last time."""

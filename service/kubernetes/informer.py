@@ -56,12 +56,16 @@ class Informer(Generic[Seen]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Stop; a request under way is left behind."""
+    def stop(self) -> None:
+        """Follow no more; returns at once."""
         self._stop.set()
         self.api.close()
+
+    def close(self, timeout_seconds: float = 1.0) -> None:
+        """Stop, and wait a moment for the end; a request under way is left behind."""
+        self.stop()
         if self._thread is not None:
-            self._thread.join(1.0)
+            self._thread.join(timeout_seconds)
 
     def turn(self) -> None:
         """List if need be, and follow one watch to its end.
