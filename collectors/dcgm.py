@@ -12,11 +12,11 @@ and the tensor pipe were never seen with a value. Their names are DCGM's own, an
 for "blank".
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from collectors._event_counts import EventCounts
 from collectors._exposition import Exposition, absent
 from collectors._nvml_signals import THROTTLE_REASONS
 from collectors._reading import PageCollector
@@ -128,7 +128,7 @@ class Dcgm(PageCollector):
     """dcgm-exporter's page: every GPU of one node."""
 
     _last: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _seen: dict[str, Counter[int]] = field(
+    _seen: dict[str, EventCounts[int]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -156,12 +156,18 @@ class Dcgm(PageCollector):
             if own is not None and not absent(value) and value < _BLANK:
                 shown[own["gpu"]] = (int(value), own)
         for gpu, (xid, own) in shown.items():
-            times = self._seen.setdefault(gpu, Counter())
+            times = self._seen.setdefault(gpu, EventCounts())
             if xid and self._last.get(gpu, xid) != xid:
-                times[xid] += 1
+                times.add([xid])
             self._last[gpu] = xid
-            for code, count in sorted(times.items()):
+            for code, count in times.told():
                 about = labels_of(
-                    {**own, "vantage": self.vantage, "xid": str(code), **dict(identity)}
+                    {
+                        **own,
+                        "vantage": self.vantage,
+                        "xid": str(code),
+                        "source": "dcgm",
+                        **dict(identity),
+                    }
                 )
-                yield Sample(Series(m.GPU_XID_EVENTS.name, about), float(count), now)
+                yield Sample(Series(m.GPU_XID_EVENTS.name, about), count, now)

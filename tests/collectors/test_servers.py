@@ -441,9 +441,9 @@ def test_a_sticky_xid_is_an_event_only_when_it_changes() -> None:
 
     assert see(31.0) == {}, "it may be a year old"
     assert see(31.0) == {}
+    assert see(79.0) == {"79": 0.0}, "born at zero, so that its first event is growth"
     assert see(79.0) == {"79": 1.0}
-    assert see(79.0) == {"79": 1.0}
-    assert see(48.0) == {"79": 1.0, "48": 1.0}
+    assert see(48.0) == {"79": 1.0, "48": 0.0}
     assert see(79.0) == {"79": 2.0, "48": 1.0}
 
 
