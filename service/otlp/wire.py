@@ -236,6 +236,8 @@ def _skip(body: Buffer, position: int, key: int) -> int:
 
     OTLP has no groups; a decoder passes over those it does not know, and so do we.
     """
+    if key < 8:
+        raise RequestRefused("malformed", "a field without a number")
     groups: list[int] = []
     while True:
         number, wire_type = key >> 3, key & 7
@@ -252,8 +254,8 @@ def _skip(body: Buffer, position: int, key: int) -> int:
             position += size
         else:
             raise RequestRefused("malformed", f"wire type {wire_type} where none can be")
-        if number == 0 or len(groups) > _DEEPEST_GROUP:
-            raise RequestRefused("malformed", "a field without a number, or groups without end")
+        if len(groups) > _DEEPEST_GROUP:
+            raise RequestRefused("malformed", "groups without end")
         if not groups:
             return position
         key, position = _varint(body, position)
