@@ -1,7 +1,7 @@
 """Reads frames into what was seen of each replica and each GPU."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,6 +27,9 @@ WAITING = _watch(signals.WAITING)
 KV_USAGE = _watch(signals.KV_USAGE)
 STEPS = _watch(signals.STEP_RATE)
 STEP_TOKENS = _watch(signals.STEP_TOKEN_RATE)
+ENGINE_TOKENS = _watch(signals.ENGINE_TOKEN_RATE)
+OUTPUT_TOKENS = _watch(signals.OUTPUT_TOKEN_RATE)
+DURATIONS = Watch(signals.DURATION_COUNTS, STEP, STEP, every=300.0)
 FINISHED = _watch(signals.FINISHED_RATE)
 AWAKE = _watch(signals.ENGINE_AWAKE)
 STARTED = _watch(signals.ENGINE_START)
@@ -43,8 +46,8 @@ SHARES = {
 }
 
 WATCHES = (
-    TARGETS, RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS, FINISHED,
-    AWAKE, STARTED, ALLOCATION, GPU_CLOCK, GPU_BUSY, GPU_INFO, DESIRED,
+    TARGETS, RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS, ENGINE_TOKENS, FINISHED,
+    OUTPUT_TOKENS, DURATIONS, AWAKE, STARTED, ALLOCATION, GPU_CLOCK, GPU_BUSY, GPU_INFO, DESIRED,
     *SHARES.values(),
 )  # fmt: skip
 """Everything a fleet view looks at."""
@@ -72,11 +75,25 @@ class Sightings:
     elsewhere: frozenset[str] = frozenset()
     """What now shows itself to be a router or a gateway, and so is no replica."""
     rows: Mapping[Watch, Mapping[str, Array]] = field(default_factory=dict)
+    slowest: Mapping[str, float] = field(default_factory=dict)
+    """By replica: seconds in which all but one in a thousand of the last hour's requests finished,
+    where steps are not counted and that is known."""
 
     def row(self, watch: Watch, replica: str) -> Array:
         """A replica's row of *watch*; all NaN where there is none."""
         found = self.rows[watch].get(replica)
         return found if found is not None else np.full(len(self.times), np.nan)
+
+    def heartbeat(self, replica: str) -> Array:
+        """Steps a second, else tokens as they are worked through, else as they come out."""
+        steps, tokens = self.row(STEPS, replica), self.row(ENGINE_TOKENS, replica)
+        tokens = np.where(np.isfinite(tokens), tokens, self.row(STEP_TOKENS, replica))
+        return np.where(np.isfinite(steps), steps, tokens)
+
+    def finished(self, replica: str) -> Array:
+        """Requests that ended a second, else the tokens of those that did."""
+        requests = self.row(FINISHED, replica)
+        return np.where(np.isfinite(requests), requests, self.row(OUTPUT_TOKENS, replica))
 
 
 def look(frame: Callable[[Watch], Frame]) -> Sightings:
@@ -91,9 +108,39 @@ def look(frame: Callable[[Watch], Frame]) -> Sightings:
             up = np.where(np.isfinite(row), 1.0, np.nan)
             verdict = "ok" if np.isfinite(up[-1]) else ""
             replicas[labels["replica"]] = Seen(_identity([labels]), verdict, up)
-    per_replica = (RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS, FINISHED, AWAKE, STARTED)
+    per_replica = (
+        *(RUNNING, WAITING, KV_USAGE, STEPS, STEP_TOKENS, ENGINE_TOKENS, AWAKE, STARTED),
+        *(FINISHED, OUTPUT_TOKENS),
+    )
     rows = {watch: _by_replica(frame(watch)) for watch in per_replica}
-    return Sightings(frame, targets.times, replicas, elsewhere, rows)
+    seen = Sightings(frame, targets.times, replicas, elsewhere, rows)
+    if all(np.isfinite(seen.heartbeat(one)).any() for one in rows[RUNNING]):
+        return seen  # the bounds of durations are many series, and nobody needs them
+    return replace(seen, slowest=_slowest(frame(DURATIONS)))
+
+
+LEAST_REQUESTS = 50.0
+"""Fewer finished requests than these say little of the slowest; our judgement."""
+
+
+def _slowest(frame: Frame) -> dict[str, float]:
+    """The bound within which all but one in a thousand requests stayed, by replica.
+
+    Of a replica whose slowest requests lie beyond its last bound nothing is known.
+    """
+    counts: dict[str, dict[float, float]] = {}
+    for labels, row in frame.rows():
+        if np.isfinite(row[-1]) and labels.get("replica"):
+            bounds = counts.setdefault(labels["replica"], {})
+            bound = float(labels["le"])
+            bounds[bound] = bounds.get(bound, 0.0) + float(row[-1])
+    found = {}
+    for replica, bounds in counts.items():
+        every = bounds.get(np.inf, 0.0)
+        within = min((one for one, count in bounds.items() if count >= 0.999 * every))
+        if every >= LEAST_REQUESTS and np.isfinite(within):
+            found[replica] = within
+    return found
 
 
 def allocations(frame: Callable[[Watch], Frame]) -> dict[str, tuple[str, ...]]:

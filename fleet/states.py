@@ -2,7 +2,9 @@
 
 Health endpoints and gauges are not asked: a deadlocked engine answers the first and freezes the
 second. A replica is `stalled` only where a counter that moves at every step is known, has
-provably not moved, and work was there all that time.
+provably not moved, and work was there all that time. An engine that counts requests when they
+finish, and no steps, is `stalled` when none has finished, and nothing else of it has moved, for
+longer than all but one in a thousand of its requests took.
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,10 @@ from vocabulary.samples import Array
 BLIND_WORDS = {"hung": "page hung", "": "not scraped"}
 """Verdicts of the reader whose reason has other words than the verdict itself."""
 UNKNOWN_NAMES = "unknown names"
+NO_WORK = "tells nothing of its work"
+"""A page with names we know, and neither requests nor progress among them."""
+ANSWERS = frozenset({UNKNOWN_NAMES, NO_WORK})
+"""Reasons to be blind of a server that is there and answers."""
 ASLEEP = "asleep"
 
 
@@ -31,9 +37,10 @@ class Sight:
     running: Array
     waiting: Array
     heartbeat: Array
-    """Steps, or tokens counted at each step, a second; all NaN where neither is counted."""
+    """Steps, or tokens counted as they come, a second; all NaN where neither is counted."""
     finished: Array
-    """Requests that ended a second: the only sign of work where running ones are not counted."""
+    """Requests that ended a second, else the tokens counted at their end; all NaN where neither is
+    counted. The only sign of work where running requests are not counted."""
     awake: Array
     kv_usage: Array
     ever_up: bool = False
@@ -43,6 +50,10 @@ class Sight:
     first_seen: float = 0.0
     started: float | None = None
     """When the server started, where it says so."""
+    slowest: float = float("nan")
+    """Seconds in which all but one in a thousand of its requests finished; NaN when unknown."""
+    quiet_since: float | None = None
+    """Since when nothing of it moved while work was there, as the last look saw it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,7 @@ class StateRules:
         if not any(np.isfinite(part).any() for part in signs):
             if now - sight.first_seen < self.queue_seconds:
                 return Judgement(ReplicaState.LOADING, "first look", now)
-            return Judgement(ReplicaState.BLIND, UNKNOWN_NAMES, now)
+            return Judgement(ReplicaState.BLIND, NO_WORK, now)
         unread = self._heartbeat_lost(sight)
         if unread is not None:
             return Judgement(ReplicaState.BLIND, BLIND_WORDS[""], unread)
@@ -107,8 +118,7 @@ class StateRules:
         return last if float(sight.times[-1]) - last >= self.unread_seconds else None
 
     def _working(self, sight: Sight, now: float) -> Judgement:
-        work = np.nansum([sight.running, sight.waiting], axis=0)
-        work[~np.isfinite(sight.running) & ~np.isfinite(sight.waiting)] = np.nan
+        work = _work(sight)
         if not _newest(work) > 0.0:
             return self._without_visible_work(sight, now)
         stalled = self._stalled_since(sight, work)
@@ -119,6 +129,13 @@ class StateRules:
             return Judgement(
                 ReplicaState.STALLED, f"no step for {now - stalled:.0f} s with work queued", stalled
             )
+        silent = self._silent_since(sight)
+        if silent is not None:
+            reason = f"nothing finished or moved for {now - silent:.0f} s with work queued"
+            return Judgement(ReplicaState.STALLED, reason, silent)
+        return self._moving(sight, now)
+
+    def _moving(self, sight: Sight, now: float) -> Judgement:
         queued = run_start(sight.times, sight.waiting, sight.waiting > 0.0)
         if queued is not None and now - queued >= self.queue_seconds:
             return Judgement(ReplicaState.SATURATED, "requests wait while steps run", queued)
@@ -145,6 +162,38 @@ class StateRules:
         spacing = float(sight.times[1] - sight.times[0])
         since = max(flat - self.window_seconds + spacing, busy)
         return since if float(sight.times[-1]) - since >= self.stall_seconds else None
+
+    def _silent_since(self, sight: Sight) -> float | None:
+        """For engines without a heartbeat: since when they are silent for too long."""
+        since = self.quiet_since(sight)
+        if since is None or not np.isfinite(sight.slowest) or np.isfinite(sight.heartbeat).any():
+            return None
+        longest = max(self.stall_seconds, sight.slowest)
+        return since if float(sight.times[-1]) - since > longest else None
+
+    def quiet_since(self, sight: Sight) -> float | None:
+        """Since when no request finished, and batch and cache stood still, while work was there.
+
+        What was not measured counts as moving. A silence longer than the look is carried on from
+        the last one. None when anything moves.
+        """
+        moving = (sight.finished != 0.0) | ~(_work(sight) > 0.0)
+        for gauge in (sight.running, sight.kv_usage):
+            moving[1:] |= np.abs(np.diff(gauge)) > 0.0  # False where either is unknown
+        start = run_start(sight.times, np.where(moving, 1.0, 0.0), ~moving)
+        if start is None:
+            return None
+        whole = start == float(sight.times[0])
+        if whole and sight.quiet_since is not None and sight.quiet_since <= start:
+            return sight.quiet_since
+        return start
+
+
+def _work(sight: Sight) -> Array:
+    """Requests that run or wait; NaN where neither is known."""
+    work: Array = np.nansum([sight.running, sight.waiting], axis=0)
+    work[~np.isfinite(sight.running) & ~np.isfinite(sight.waiting)] = np.nan
+    return work
 
 
 def _newest(values: Array) -> float:

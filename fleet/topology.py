@@ -30,6 +30,10 @@ class Memory:
     ever_up: bool = False
     ever_moved: bool = False
     started: float | None = None
+    slowest: float | None = None
+    """Longest that all but one in a thousand requests took, in any hour since it started."""
+    quiet_since: float | None = None
+    """Since when nothing of it moved while work was there."""
     left: bool = False
     """It was said to have left; a return is an appearance."""
 
@@ -157,7 +161,7 @@ class FleetView:
             return
         started = float(known[-1])
         if memory.started is not None and started > memory.started + 1.0:
-            memory.ever_moved = False
+            memory.ever_moved, memory.slowest = False, None
             pool = memory.identity.get("pool", "")
             entity = self._entity(replica_id)
             self.feed.add(Change(started, "restart", entity, f"{entity.label} restarted", pool))
@@ -177,11 +181,11 @@ class FleetView:
     def _judge(self, replica_id: str, seen: Sightings, now: float) -> None:
         memory = self._memories[replica_id]
         one = seen.replicas.get(replica_id)
-        steps = seen.row(sighting.STEPS, replica_id)
-        tokens = seen.row(sighting.STEP_TOKENS, replica_id)
-        heartbeat = np.where(np.isfinite(steps), steps, tokens)
+        heartbeat = seen.heartbeat(replica_id)
         this_life = seen.times >= (memory.started or 0.0)
         memory.ever_moved = memory.ever_moved or bool((heartbeat[this_life] > 0.0).any())
+        if replica_id in seen.slowest:
+            memory.slowest = max(memory.slowest or 0.0, seen.slowest[replica_id])
         sight = Sight(
             times=seen.times,
             up=one.up if one else np.full(len(seen.times), np.nan),
@@ -189,14 +193,17 @@ class FleetView:
             running=seen.row(sighting.RUNNING, replica_id),
             waiting=seen.row(sighting.WAITING, replica_id),
             heartbeat=heartbeat,
-            finished=seen.row(sighting.FINISHED, replica_id),
+            finished=seen.finished(replica_id),
             awake=seen.row(sighting.AWAKE, replica_id),
             kv_usage=seen.row(sighting.KV_USAGE, replica_id),
             ever_up=memory.ever_up,
             ever_moved=memory.ever_moved,
             first_seen=memory.first_seen,
             started=memory.started,
+            slowest=np.nan if memory.slowest is None else memory.slowest,
+            quiet_since=memory.quiet_since,
         )
+        memory.quiet_since = self.rules.quiet_since(sight)
         verdict = self.rules.judge(sight)
         same = memory.state == verdict.state.value and (
             verdict.state is not ReplicaState.BLIND or memory.reason == verdict.reason

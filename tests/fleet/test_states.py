@@ -119,10 +119,10 @@ def test_where_running_requests_are_not_counted_those_that_end_show_work(
     assert (replica.state, replica.reason) == (state, reason)
 
 
-def test_a_page_without_known_names_is_blind() -> None:
+def test_a_page_that_tells_nothing_of_its_work_is_blind() -> None:
     world = World().target(1.0, replica="a", pool="chat", vantage="engine")
     replica = state_of(world, since=300.0)
-    assert (replica.state, replica.reason) == (ReplicaState.BLIND, "unknown names")
+    assert (replica.state, replica.reason) == (ReplicaState.BLIND, "tells nothing of its work")
 
 
 def test_a_server_that_never_answered_is_loading_and_later_blind() -> None:
