@@ -9,6 +9,7 @@ import numpy as np
 from detectors import _gateway
 from detectors._evidence import average, say, span
 from fleet import identity
+from fleet.states import ANSWERS
 from vocabulary import failure_modes, signals
 from vocabulary.contracts import Detector
 from vocabulary.entities import Entity, EntityKind, Replica, ReplicaState
@@ -58,7 +59,7 @@ class TargetsGone(Detector):
         yield from self._nodes(scene)
 
     def _gone(self, scene: Scene, replica: Replica) -> bool:
-        unread = replica.state is ReplicaState.BLIND and replica.reason != "unknown names"
+        unread = replica.state is ReplicaState.BLIND and replica.reason not in ANSWERS
         return unread and scene.now - replica.since >= self.hold_seconds
 
     def _everything(self, scene: Scene) -> Finding | None:
