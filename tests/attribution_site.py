@@ -36,9 +36,9 @@ Devices = tuple[str, str, Sequence[str]]
 
 def look(
     folder: Path, state: Path, states: Sequence[str], held: Sequence[Devices],
-    processes: Mapping[str, tuple[str, str]], uids: Sequence[str] = (),
+    processes: Mapping[str, tuple[str, str]], uids: Sequence[str] = (), step: float = STEP,
 ) -> dict[str, Any]:  # fmt: skip
-    """What the product says after one round for each of *states*.
+    """What the product says after one round for each of *states*, *step* seconds apart.
 
     *processes* are pid → (pod or empty for the host, command).
     """
@@ -61,7 +61,7 @@ def look(
             _wait_for(pods, 2 + len(uids))
             for number, text in enumerate(states):
                 state.write_text(text)
-                clock.move_to(START + number * STEP)
+                clock.move_to(START + number * step)
                 samples = agent.round(clock.now())
                 part.pipeline.tick(clock.now())
             return _answers(part, samples, clock.now())
@@ -75,11 +75,13 @@ def _answers(part: core.Core, samples: Sequence[Any], now: float) -> dict[str, A
     headers = {"Authorization": f"Bearer {'s' * 32}"}
     client = TestClient(create_app(part.wiring()), "http://127.0.0.1", headers=headers)
     gpus = client.get("/api/v1/gpus").json()["gpus"]
+    incidents = client.get("/api/v1/incidents").json()["incidents"]
     part.meter.flush()
     told = as_json(statement(part.ledger, 0.0, now + 7200.0))
     return {
         "samples": [[s.series.name, dict(s.series.labels), s.value] for s in samples],
         "gpus": gpus,
+        "incidents": [[one["failure_mode"], one["entity"]["id"]] for one in incidents],
         "gpu_time": told["gpu_time"],
     }
 

@@ -165,13 +165,14 @@ def _gpus(api: Api, words: str) -> None:
         st.info("No GPU is seen here. `tidegauge doctor` says why.", icon=":material/explore:")
         return
     names = _names(api)
+    divided = any(one.get("shares") for one in gpus)
     rows = [
         {
             "GPU": one["entity"]["name"],
             "node": one["node"],
             "kind": one["model"] or UNKNOWN,
             "used by": ", ".join(names.get(r, r) for r in one["replicas"]) or "nobody we know",
-            "time": _times(one.get("shares", ())),
+            **({"whose time": _times(one["shares"])} if divided else {}),
         }
         for one in gpus
     ]

@@ -21,12 +21,13 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("driver"))
 
 
-def look(driver: Path, folder: Path, *arguments: Any, uids: tuple[str, ...] = ()) -> dict[str, Any]:
+def look(driver: Path, folder: Path, *arguments: Any, **more: Any) -> dict[str, Any]:
+    folder.mkdir(exist_ok=True)
     code = f"""
     import json, pathlib
     from tests.attribution_site import look
     folder = pathlib.Path({str(folder)!r})
-    print(json.dumps(look(folder, folder / "gpus", *{arguments!r}, uids={uids!r})))
+    print(json.dumps(look(folder, folder / "gpus", *{arguments!r}, **{more!r})))
     """
     return dict(run(code, driver, folder / "gpus"))
 
@@ -132,3 +133,17 @@ def test_a_pod_without_a_gpu_is_an_intruder_and_whom_nobody_can_tell_is_not(
     told = values(found["samples"], m.GPU_SHARE_MEMORY, owner="unallocated", command="train")
     assert told == [2e10]
     assert shared(found, m.GPU_SHARE_TIME, 1) == {"idle": 1.0}
+
+
+def test_a_process_that_stays_on_a_gpu_it_was_not_given_becomes_an_incident(
+    driver: Path, tmp_path: Path
+) -> None:
+    held = [("chat-1", "nvidia.com/gpu", [UUID.format(0)])]
+    processes = {"4000": ("chat-1", "vllm"), "4001": ("", "nvidia-cuda-mps-server"[:15]),
+                 "4002": ("", "python3")}  # fmt: skip
+    alone = state_text(**{**IDLE, "gpu0_processes": 2, "gpu1_processes": 0})
+    joined = state_text(**{**IDLE, "gpu1_processes": 0})
+    quiet = look(driver, tmp_path / "a", [alone] * 7, held, processes, step=120.0)
+    assert quiet["incidents"] == []
+    told = look(driver, tmp_path / "b", [joined] * 7, held, processes, step=120.0)
+    assert told["incidents"] == [["unallocated_gpu_process", UUID.format(0)]]
