@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from service.api.parameters import Wired, moment
 from service.api.topology import gpu_json, graph, replica_json
 from service.api.wiring import Wiring
-from vocabulary.entities import ReplicaState
+from vocabulary.entities import EntityKind, ReplicaState
 from vocabulary.incidents import Incident, IncidentState, entity_json, rfc3339
 from vocabulary.signals import TENANT_OPERATION_RATE
 
@@ -54,10 +54,20 @@ def changes(
     wiring: Wired,
     start: Annotated[str | None, Query(alias="from", max_length=40)] = None,
     to: Annotated[str | None, Query(max_length=40)] = None,
+    kind: Annotated[
+        str | None, Query(max_length=200, description="Only of these kinds, by commas.")
+    ] = None,
+    pool: Annotated[
+        str | None, Query(max_length=600, description="Only of this pool and its replicas.")
+    ] = None,
+    entity: Annotated[
+        str | None, Query(max_length=600, description="Only of this one: `node/n1`.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> dict[str, Any]:
     """The newest first; the pipeline remembers a day."""
     first, last = moment(start, "from"), moment(to, "to")
+    kinds = frozenset(kind.split(",")) if kind else None
     found = [
         {
             "at": rfc3339(one.at),
@@ -67,7 +77,11 @@ def changes(
             "pool": one.pool,
         }
         for one in reversed(wiring.scene().changes)
-        if (first is None or one.at >= first) and (last is None or one.at < last)
+        if (first is None or one.at >= first)
+        and (last is None or one.at < last)
+        and (kinds is None or one.kind in kinds)
+        and pool in {None, one.pool, one.entity.id if one.entity.kind is EntityKind.POOL else ""}
+        and entity in {None, str(one.entity)}
     ]
     return {"changes": found[:limit]}
 

@@ -55,6 +55,22 @@ def test_changes_come_newest_first_within_half_open_bounds(client: Any) -> None:
     assert kinds == ["rollout"]
 
 
+def test_changes_are_narrowed_by_kind_pool_and_entity(client: Any) -> None:
+    def found(**query: str) -> list[str]:
+        body = client.get("/api/v1/changes", params=query).json()
+        return [one["kind"] for one in body["changes"]]
+
+    everything = client.get("/api/v1/changes").json()["changes"]
+    assert found(kind="rollout") == ["rollout"]
+    assert found(kind="rollout,restart,x") == ["restart", "rollout"]
+    assert found(kind="x") == []
+    assert found(pool=everything[0]["pool"]) != []
+    assert found(pool="elsewhere") == []
+    one = everything[0]["entity"]
+    assert found(entity=f"{one['kind']}/{one['id']}") == ["restart", "rollout"]
+    assert found(entity="node/n1") == []
+
+
 def test_usage_and_budgets_pass_through_with_their_period(client: Any) -> None:
     query = {"from": "2026-11-01T00:00:00Z", "to": "2026-12-01T00:00:00Z", "by": "tenant,model"}
     body = client.get("/api/v1/usage", params=query).json()

@@ -51,3 +51,37 @@ def test_an_eviction_is_told_of_once() -> None:
 def test_a_pod_seen_for_the_first_time_and_one_that_stays_tell_nothing() -> None:
     assert changes(None, ended(137, "OOMKilled")) == []
     assert changes(ended(1, "Error"), ended(1, "Error")) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("PreemptionByScheduler", "higher priority"), ("EvictionByEvictionAPI", "drain"),
+     ("SomethingNew", "taken away (SomethingNew)")],
+)  # fmt: skip
+def test_whoever_takes_a_pod_away_is_named_at_the_first_sign_alone(reason: str, words: str) -> None:
+    going = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": reason}]}
+    (change,) = changes({}, going)
+    assert (change.kind, str(change.entity)) == ("node", "pool/llm/chat")
+    assert words in change.what
+    assert changes(going, {**going, "phase": "Failed", "reason": "Evicted"}) == []
+
+
+def stuck(reason: str) -> dict[str, Any]:
+    return {"state": {"waiting": {"reason": reason, "message": "not found"}}}
+
+
+def test_an_image_that_cannot_be_pulled_is_told_once_for_a_new_pod_too() -> None:
+    for before in ({"image": "x/y:1"}, None):
+        (change,) = changes(before, {**stuck("ErrImagePull"), "image": "x/y:1"})
+        assert change.kind == "pending"
+        assert change.what == "chat-1 cannot start vllm: ErrImagePull of x/y:1: not found"
+    assert changes(stuck("ErrImagePull"), stuck("ImagePullBackOff")) == []
+    assert changes({}, stuck("CrashLoopBackOff")) == []
+    assert changes({}, stuck("ContainerCreating")) == []
+
+
+def test_each_restart_has_an_id_of_its_own() -> None:
+    first = changes({}, ended(1, "Error"))
+    again = changes(ended(1, "Error"), {**ended(1, "Error"), "restarts": 2})
+    assert first[0].id != again[0].id
+    assert first[0].id == changes({}, ended(1, "Error"))[0].id

@@ -85,6 +85,78 @@ def test_no_pod_can_aim_the_agent_elsewhere(more: dict[str, Any]) -> None:
     assert found.refused[0][0] == "llm/chat-1"
 
 
+OTHER = {"image": "acme/serve:1", "ports": PLAIN}
+
+
+@pytest.mark.parametrize(
+    ("line", "url"),
+    [
+        (["vllm", "serve", "qwen3"], ":8000/metrics"),
+        (["/bin/sh", "-c", "exec vllm serve qwen3 --port 9001"], ":9001/metrics"),
+        (["python3", "-m", "vllm.entrypoints.openai.api_server"], ":8000/metrics"),
+        (["python3", "-m", "sglang.launch_server", "--port=30001"], ":30001/metrics"),
+        (["trtllm-serve", "m"], ":8000/prometheus/metrics"),
+        (["tritonserver", "--metrics-port=8102"], ":8102/metrics"),
+        (["text-generation-launcher", "--port", "3100"], ":3100/metrics"),
+        (["lmdeploy", "serve", "api_server", "m", "--server-port", "23334"], ":23334/metrics"),
+        (["/app/llama-server", "--port", "8081"], ":8081/metrics"),
+        (["python", "-m", "dynamo.frontend", "--http-port", "8100"], ":8100/metrics"),
+    ],
+)
+def test_a_model_server_is_known_by_its_command_line(line: list[str], url: str) -> None:
+    found = find(command=line, **OTHER)
+    assert urls(found) == [f"http://10.1.0.5{url}"]
+    assert found.targets[0].expected
+    assert not find(command=line, limits={}, **OTHER).targets[0].expected
+    assert urls(find(PodRules("prod", "n1", commands=False), command=line, **OTHER)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [["vllm-serve"], ["myvllm", "serve"], ["echo", "vllm"], ["ollama", "serve"],
+     ["vllm", "serve", "--port", "80"], ["sglang.launch_servers"]],
+)  # fmt: skip
+def test_another_command_and_a_privileged_port_are_not_read(line: list[str]) -> None:
+    assert urls(find(command=line, **OTHER)) == []
+
+
+def test_nothing_a_command_line_says_aims_the_agent_at_another_host() -> None:
+    line = ["vllm", "serve", "--host", "169.254.169.254", "--port", "10250 --port 22"]
+    for url in urls(find(command=line, **OTHER)):
+        assert url.startswith("http://10.1.0.5:")
+
+
+def test_annotations_and_port_names_of_the_configuration_select_pods() -> None:
+    rules = PodRules("prod", "n1", annotations=("team/llm", "tier=a"), port_names=("api",))
+    other: dict[str, Any] = {"image": "acme/serve:1", "ports": [{"containerPort": 8000}]}
+    assert urls(find(rules, annotations={"team/llm": "x"}, **other)) != []
+    assert urls(find(rules, annotations={"tier": "a"}, **other)) != []
+    assert urls(find(rules, annotations={"tier": "b"}, **other)) == []
+    assert urls(find(rules, **OTHER)) == ["http://10.1.0.5:8000/metrics"]
+
+
+def test_kserve_says_where_its_servers_show_their_page() -> None:
+    told = {"serving.kserve.io/enable-prometheus-scraping": "true",
+            "prometheus.kserve.io/port": "8080", "prometheus.kserve.io/path": "/v1/m"}  # fmt: skip
+    ports = [*PLAIN, {"containerPort": 8080}]
+    found = find(annotations=told, image="acme/serve:1", ports=ports)
+    assert urls(found) == ["http://10.1.0.5:8080/v1/m"]
+    assert urls(find(annotations={**told, "prometheus.kserve.io/port": "10250"}, ports=ports)) == []
+
+
+def test_ports_are_looked_into_only_when_that_is_switched_on_and_only_as_a_guess() -> None:
+    ports = [{"containerPort": 8000}, {"containerPort": 9000}, {"containerPort": 80}]
+    other = {"image": "acme/serve:1", "ports": ports}
+    assert urls(find(**other)) == []
+    rules = PodRules("prod", "n1", look_inside=True)
+    found = find(rules, **other)
+    assert urls(found) == ["http://10.1.0.5:8000/metrics", "http://10.1.0.5:9000/metrics"]
+    assert not any(one.expected for one in found.targets)
+    assert urls(find(rules, limits={}, **other)) == []
+    refused = {"prometheus.io/scrape": "false"}
+    assert urls(find(rules, annotations=refused, **other)) == []
+
+
 def test_host_network_is_read_where_the_configuration_allows_it() -> None:
     rules = PodRules("prod", "n1", host_network=True)
     assert urls(find(rules, host_network=True, ip="10.0.0.1")) == ["http://10.0.0.1:8000/metrics"]
