@@ -48,7 +48,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
             },
         },
         "agent": {
-            "podResources": True, "hostProc": True, "readResourceSlices": True,
+            "podResources": True, "hostProc": True,
+            "kernelLog": {"path": "/var/log/kern.log", "group": 4}, "readResourceSlices": True,
             "runtimeClassName": "nvidia",
             "priorityClassName": "system-node-critical", "nodeSelector": {"gpu": "true"},
         },
@@ -220,12 +221,14 @@ def test_every_pod_meets_the_restricted_standard(variant: str) -> None:
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not any(key in pod for key in ("hostNetwork", "hostPID", "hostIPC"))
         folders = [one["hostPath"]["path"] for one in pod["volumes"] if "hostPath" in one]
-        assert folders == (["/var/lib/kubelet/pod-resources", "/proc"] if asks_kubelet else [])
+        mounted = ["/var/lib/kubelet/pod-resources", "/var/log", "/proc"]
+        assert folders == (mounted if asks_kubelet else [])
+        assert context.get("supplementalGroups") == ([4] if asks_kubelet else None)
         assert all(
             one.get("readOnly")
             for c in pod["containers"]
             for one in c["volumeMounts"]
-            if one["name"] in {"pod-resources", "proc"}
+            if one["name"] in {"pod-resources", "kernel-log", "proc"}
         )
         for container in pod["containers"]:
             inner = container["securityContext"]
@@ -467,3 +470,14 @@ def test_the_notes_say_the_next_command() -> None:
     assert "port-forward service/tidegauge-console 8501" in notes
     assert "tidegauge doctor" in notes
     assert "No model server is named yet" in notes
+
+
+def test_the_kernel_log_is_read_where_it_is_mounted_and_nothing_else_of_the_host() -> None:
+    made = settings("everything", "agent")
+    assert one(RENDERED["everything"], "DaemonSet")
+    text = of_kind(RENDERED["everything"], "ConfigMap")[0]["data"]["agent.yaml"]
+    assert yaml.safe_load(text)["collectors"] == {"kernel_log": {"path": "/host/var/log/kern.log"}}
+    assert made.gpus
+    for path in ("/dev/kmsg", "/etc/shadow", "kern.log"):
+        with pytest.raises(Exception, match="kernelLog"):
+            render({"agent": {"kernelLog": {"path": path}}})

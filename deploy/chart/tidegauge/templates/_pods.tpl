@@ -34,6 +34,9 @@ securityContext:
   runAsGroup: 10001
   {{- end }}
   fsGroup: 10001
+  {{- if and (eq .role "agent") .root.Values.agent.kernelLog.group }}
+  supplementalGroups: [{{ .root.Values.agent.kernelLog.group }}]
+  {{- end }}
   seccompProfile:
     type: RuntimeDefault
 {{- end -}}
