@@ -36,6 +36,10 @@ _NO_RIGHT = (
     "{path} may not be used by user {user}: it is root's, so run the agent as root without "
     "capabilities (the chart does with agent.podResources)"
 )
+_NO_PODS = (
+    "the pods of this node are not known: let the agent read them (the chart does with "
+    "agent.readPods)"
+)
 _MAX_ANSWER = 64 * 1024 * 1024
 _LONGEST_ID = 253
 _NOTHING = Layout({}, {}, ())
@@ -69,7 +73,10 @@ class Kubelet(Collector):
     produces: ClassVar[tuple[Metric, ...]] = (m.GPU_ALLOCATION,)
 
     def collect(self, target: Target, reach: Reach, now: float) -> Iterable[Sample]:
-        pods = {(one.namespace, one.name): one for one in reach.pods if not one.ended}
+        listed = reach.pods
+        if not listed:  # there is one at least, our own: that none holds a GPU is not known
+            raise SourceUnsupported(_NO_PODS)
+        pods = {(one.namespace, one.name): one for one in listed if not one.ended}
         own = dict(target.labels)
         look = _Look(self, reach, own.get("node", ""))
         found: list[tuple[Pod, str, _Held]] = []

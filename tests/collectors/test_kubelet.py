@@ -264,6 +264,12 @@ def test_pods_that_ended_or_are_unknown_hold_nothing(serve: Serve) -> None:
     assert gave(kubelet) == set()
 
 
+def test_while_no_pods_are_known_it_is_not_said_that_nobody_holds_a_gpu(serve: Serve) -> None:
+    reach: Any = SimpleNamespace(nvml=FakeNvml(), pods=(), offered=REACH.offered)
+    with pytest.raises(SourceUnsupported, match=r"agent\.readPods"):
+        list(serve(listing(("a", "nvidia.com/gpu", [GPU.format(0)]))).collect(NODE, reach, 0.0))
+
+
 def test_an_answer_beyond_grpcs_default_of_4_mib_is_taken(serve: Serve) -> None:
     many = [f"device-{n:0>200}" for n in range(25_000)]
     kubelet = serve(listing(("a", "nvidia.com/gpu", [GPU.format(0)]), ("b", "rdma/ib", many)))

@@ -71,7 +71,10 @@ def test_gpus_in_a_cluster_without_the_kubelets_socket_are_a_blind_line(api: Api
     assert found["gpus"].verdict is Verdict.OK
     assert found["kubelet"].verdict is Verdict.BLIND
     assert "shares" in found["kubelet"].what
-    assert "agent.podResources" in found["kubelet"].mend
+    assert "agent.readPods" in found["kubelet"].mend
+    blind = checks(Nvml(), api, pod_body("a"))["kubelet"]
+    assert blind.verdict is Verdict.BLIND
+    assert "agent.podResources" in blind.mend
 
 
 def test_outside_a_cluster_and_on_a_node_without_gpus_nothing_is_missing(api: ApiServer) -> None:
