@@ -27,6 +27,15 @@ def _exact(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
 _ExactLoader.add_constructor("tag:yaml.org,2002:float", _exact)
 
 
+_SHAPES: dict[str, tuple[type, str]] = {
+    "tokens": (dict, "a price for each model, as `MODEL: {input: …, output: …}`"),
+    "gpus": (list, "a list of GPU prices"),
+    "instances": (dict, "a price for each instance type, as `TYPE: …`"),
+    "default": (list, "the words of one of `gpus`"),
+    "budgets": (list, "a list of budgets"),
+}
+
+
 def read_price_file(path: Path) -> dict[str, Any]:
     """The content of *path*, checked for its outer shape.
 
@@ -50,4 +59,14 @@ def read_price_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"price file {path}: unknown section `{min(map(str, unknown))}`")
     if content.get("schema", SCHEMA) != SCHEMA:
         raise ConfigError(f"price file {path}: schema {content['schema']} is not known here")
+    for section, (shape, words) in _SHAPES.items():
+        if not isinstance(content.get(section, shape()), shape):
+            raise ConfigError(f"price file {path}: `{section}` must hold {words}")
+    for entry in content.get("gpus", ()):
+        whole = isinstance(entry, dict) and {"words", "usd_per_gpu_hour"} <= entry.keys()
+        if not whole or not isinstance(entry["words"], list):
+            raise ConfigError(
+                f"price file {path}: an entry of `gpus` needs `words`, a list such as [h100, sxm], "
+                "and `usd_per_gpu_hour`"
+            )
     return content

@@ -136,14 +136,14 @@ class PriceBook:
             self._gpus[words] = _gpu_price(entry, entry.get("from", source), date)
         for instance, rate in layer.get("instances", {}).items():
             entry = {"usd_per_gpu_hour": rate}
-            self._instances[instance] = _gpu_price(entry, f"{source}: {instance}", date)
+            self._instances[str(instance)] = _gpu_price(entry, f"{source}: {instance}", date)
         if "default" in layer:
-            chosen = self._gpus[frozenset(layer["default"])]
-            self._default_gpu = GpuPrice(
-                chosen.usd_per_hour,
-                f"GPU not known; taken as {' '.join(layer['default']).upper()}: {chosen.source}",
-                chosen.date,
-            )
+            chosen = self._gpus.get(frozenset(map(str, layer["default"])))
+            if chosen is None:
+                raise ConfigError(f"{source}: `default` must be the words of one of `gpus`")
+            words = " ".join(map(str, layer["default"])).upper()
+            taken = f"GPU not known; taken as {words}: {chosen.source}"
+            self._default_gpu = GpuPrice(chosen.usd_per_hour, taken, chosen.date)
 
     def _fingerprint(self) -> str:
         content = [
@@ -203,8 +203,12 @@ def _token_price(key: str, entry: Any, source: str, date: str) -> TokenPrice:
     where = str(entry.get("source", source)), str(entry.get("date", date))
     if above is None:
         return TokenPrice(key, base, *where)
+    if not isinstance(above, dict) or not isinstance(above.get("input_tokens"), int):
+        raise ConfigError(
+            f"price of {key}: `above` needs `input_tokens`, a whole number, and rates"
+        )
     long = _rates(key, {**entry, **above})
-    return TokenPrice(key, base, *where, int(above["input_tokens"]), long)
+    return TokenPrice(key, base, *where, above["input_tokens"], long)
 
 
 def _rates(key: str, entry: Mapping[str, Any]) -> Rates:

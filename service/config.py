@@ -318,7 +318,7 @@ def _convert(key: str, value: Any, origin: str) -> Any:
         value = "on" if value else "off"
     try:
         return _as(kind, value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: ~ of nobody's home
         name = getattr(kind, "__name__", str(kind))
         raise ConfigError(f"{origin}: {key} must be {name}, and is {value!r}") from error
 

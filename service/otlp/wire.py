@@ -93,6 +93,10 @@ def decode(body: Buffer, kind: type[Message], limits: Limits) -> Message:
     return message
 
 
+_SURPRISES = (OverflowError, SystemError)
+"""What json_format lets through: 1e999 for an integer, and half a surrogate pair in a key."""
+
+
 def decode_json(body: Buffer, kind: type[Message], limits: Limits) -> Message:
     """The message in OTLP's JSON: ids in hexadecimal, unknown keys passed over.
 
@@ -112,7 +116,7 @@ def decode_json(body: Buffer, kind: type[Message], limits: Limits) -> Message:
         json_format.ParseDict(tree, message, ignore_unknown_fields=True)
     except RecursionError as error:
         raise RequestRefused("too_deep", "nested too deep") from error
-    except (ValueError, TypeError, AttributeError, json_format.Error) as error:
+    except (ValueError, TypeError, AttributeError, *_SURPRISES, json_format.Error) as error:
         detail = str(error)[:200]
         raise RequestRefused("malformed", f"no {kind.__name__} in JSON: {detail}") from error
     return message

@@ -1,0 +1,28 @@
+"""What prometheus_client's own parser reads on a page, as far as it can be compared with ours.
+
+It is laxer than the format (it reads `a 1 garbage`) and stricter (it wants `_total` on counters'
+names); where it raises there is nothing to compare. Its integers have no -0.
+"""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+Flat = list[tuple[str, list[tuple[str, str]], str]]
+
+
+def by_reference(body: bytes) -> Flat | None:
+    """Name, labels and value of each sample, sorted; None where it refuses the page."""
+    page = body.decode()
+    written = {line.split("{")[0].split(" ")[0].split("\t")[0] for line in page.splitlines()}
+    try:
+        families = list(text_string_to_metric_families(page))
+    except Exception:  # noqa: BLE001 - whatever it raises, it does not read the page
+        return None
+    return sorted(
+        (
+            sample.name if sample.name in written else sample.name.removesuffix("_total"),
+            sorted(sample.labels.items()),
+            repr(float(sample.value) + 0.0),
+        )
+        for family in families
+        for sample in family.samples
+    )
