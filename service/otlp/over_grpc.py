@@ -19,8 +19,11 @@ from vocabulary.errors import ConfigError, RequestRefused, StoreError
 _CODES = {
     "unauthenticated": grpc.StatusCode.UNAUTHENTICATED,
     "forbidden": grpc.StatusCode.PERMISSION_DENIED,
+    "too_large": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "too_many_messages": grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
-"""Codes by reason; everything else is INVALID_ARGUMENT, which no exporter sends again."""
+"""Codes by reason; everything else is INVALID_ARGUMENT. No exporter sends these again, and
+RESOURCE_EXHAUSTED only where RetryInfo comes with it, which it does not."""
 
 
 def listen(

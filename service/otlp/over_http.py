@@ -80,16 +80,19 @@ def _endpoint(
     receiver: Receiver, stream: Stream, slots: _Slots
 ) -> Callable[[Request], Awaitable[Response]]:
     async def export(request: Request) -> Response:
-        as_json = False
+        as_json = counted = False
         try:
             as_json = _is_json(request)
             with slots:
                 body = await _read(request, receiver.limits)
                 believed = request.state.caller.believed
+                counted = True  # by the receiver, whatever comes
                 answer = await run_in_threadpool(receiver.take, stream, body, believed, as_json)
         except ClientDisconnect:
             return Response(status_code=400)
         except RequestRefused as refusal:
+            if not counted:
+                receiver.count(refusal.reason)
             status = _STATUS.get(refusal.reason, 400)
             return _refusal(status, str(refusal), as_json, receiver.limits)
         except StoreError as error:

@@ -49,10 +49,10 @@ class Process:
         print(f"{name}: +{grown:.1f} MiB of {bar_mib:.0f}")
         assert grown <= bar_mib
 
-    def post(self, body: bytes, **headers: str) -> int:
+    def post(self, body: bytes, stream: str = "traces", **headers: str) -> int:
         given = {"content-type": "application/x-protobuf", "authorization": f"Bearer {APP}"}
         given |= {key.replace("_", "-"): value for key, value in headers.items()}
-        url = f"http://127.0.0.1:{self.http_port}/v1/traces"
+        url = f"http://127.0.0.1:{self.http_port}/v1/{stream}"
         try:
             answer = httpx2.post(url, content=body, headers=given, timeout=60, trust_env=False)
         except httpx2.TransportError:
@@ -112,12 +112,89 @@ def test_a_bomb_moves_the_process_less_than_ten_times_the_cap(name: str, process
     assert process.post(b"") == 200
 
 
+def nested(levels: int, number: int) -> bytes:
+    """An AnyValue in an AnyValue in an …: lists (5), or maps of one key (6)."""
+    value = b"\x0a\x01x"
+    for _ in range(levels):
+        inner = value if number == 5 else field(0x0A, b"k") + field(0x12, value)
+        value = field(number << 3 | 2, field(0x0A, inner))
+    return value
+
+
+def one_span(*attributes: bytes, rest: bytes = b"") -> bytes:
+    ids = field(0x0A, b"T" * 16) + field(0x12, b"S" * 8)
+    span = ids + rest + b"".join(field(0x4A, one) for one in attributes)
+    return field(0x0A, field(0x12, field(0x12, span)))
+
+
+def said(key: str, value: bytes) -> bytes:
+    return field(0x0A, key.encode()) + field(0x12, value)
+
+
+MODEL = "gen_ai.request.model"
+FILL = CAP - 200
+EMPTY_LIST = b"\x0a\x00"
+SHAPES = {  # stream, body, and what it is answered
+    "a list in a list, as deep as it goes": (
+        "traces", one_span(said(MODEL, nested(400, 5))), {400},
+    ),
+    "a map in a map, as deep as it goes": ("traces", one_span(said(MODEL, nested(400, 6))), {400}),
+    "depth under a name nobody reads": ("traces", one_span(said("x", nested(400, 6))), {200}),
+    "a span of empty attributes": ("traces", one_span(rest=b"\x4a\x00" * (FILL // 2)), {413}),
+    "a span of small attributes": (
+        "traces", one_span(*[said(f"{n:x}", b"\x18\x01") for n in range(FILL // 20)]), {413},
+    ),
+    "an attribute of empty lists": (
+        "traces", one_span(said(MODEL, field(0x2A, EMPTY_LIST * (FILL // 2)))), {413},
+    ),
+    "one text that fills it all": (
+        "traces", one_span(said(MODEL, field(0x0A, b"m" * FILL))), {200},
+    ),
+    "a span of events": ("traces", one_span(rest=b"\x5a\x00" * (FILL // 2)), {413}),
+    "a resource of empty attributes": (
+        "traces", field(0x0A, field(0x0A, b"\x0a\x00" * (FILL // 2))), {413},
+    ),
+    "many tiny resources": ("traces", b"\x0a\x02\x0a\x00" * (FILL // 4), {413}),
+    "many tiny scopes": ("traces", field(0x0A, b"\x12\x02\x0a\x00" * (FILL // 4)), {413}),
+    "fields nobody knows, among known ones": (
+        "traces", one_span(rest=b"\xa2\x06\x00\x30\x01" * (FILL // 5)), {413},
+    ),
+    "metrics of unknown fields among known ones": (
+        "metrics", field(0x0A, b"\x1a\x00\x7a\x00" * (FILL // 4)), {413},
+    ),
+    "metrics without points": ("metrics", field(0x0A, field(0x12, b"\x12\x00" * MOST)), {200}),
+    "a metric of empty points": (
+        "metrics", field(0x0A, field(0x12, field(0x12, field(0x2A, b"\x0a\x00" * MOST)))), {200},
+    ),
+    "a histogram of buckets": (
+        "metrics",
+        field(0x0A, field(0x12, field(0x12, field(0x4A, field(0x0A, field(0x32, bytes(FILL))))))),
+        {200},
+    ),
+    "groups without end": ("traces", b"\xa3\x06" * (FILL // 2), {400}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_shape_that_costs_a_decoder_much_does_too(name: str, process: Process) -> None:
+    stream, body, answers = SHAPES[name]
+    assert len(body) <= CAP, "a body beyond the cap proves nothing"
+    with process.growth(f"{name} ({len(body)} bytes)", BAR_MIB):
+        status = process.post(body, stream)
+    assert status in answers
+    assert process.post(b"") == 200
+
+
 JSON_BOMBS = {
     "lists": b'{"x":[' + b",".join([b"[]"] * 300_000) + b"]}",
     "objects": b'{"resourceSpans":[' + b",".join([b"{}"] * 60_000) + b"]}",
     "keys": b"{" + b",".join(b'"%x":{}' % n for n in range(60_000)) + b"}",
     "depth": b"[" * (1 << 20),
     "numbers": b'{"x":[' + b",".join([b"1.5"] * 250_000) + b"]}",
+    "a number of a million digits": b'{"x":' + b"9" * 1_000_000 + b"}",
+    "one key again and again": b"{" + b",".join([b'"x":1'] * 150_000) + b"}",
+    "one list again and again": b"{" + b",".join([b'"resourceSpans":[]'] * 50_000) + b"}",
+    "text of escapes": b'{"x":"' + b"\\u0000" * 170_000 + b'"}',
 }
 
 

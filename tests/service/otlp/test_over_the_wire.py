@@ -14,8 +14,9 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from google.rpc.status_pb2 import Status
 from otlp_bodies.recorded import RECORDED_AT, Kept, bodies, span, stream_of, traces_body
-from otlp_bodies.served import AGENT, APP, both
+from otlp_bodies.served import AGENT, APP, both, over_grpc, over_http, wiring
 
+from service.api import create_app, receiver_of
 from service.otlp.limits import Limits
 from service.otlp.streams import METRICS, STREAMS, TRACES
 from vocabulary.errors import StoreUnreachable
@@ -137,6 +138,34 @@ def test_what_cannot_be_taken_is_refused_for_good_in_the_senders_own_format(
         assert Status.FromString(answer.content).message
     assert ends.kept.usage == []
     assert ends.post("traces", CALL).status_code == 200, "others are not disturbed"
+
+
+def test_every_refusal_is_counted_once_under_its_reason() -> None:
+    kept = Kept()
+    limits = Limits(max_body_bytes=64 << 10)
+    wired = wiring(kept, otlp_limits=limits)
+    receiver = receiver_of(wired)
+    with (
+        over_http(create_app(wired, receiver)) as http_port,
+        over_grpc(receiver) as grpc_port,
+        closing(Ends(http_port, grpc_port, kept)) as ends,
+    ):
+        small = b"\x0a\x00" * 5000
+        for body, headers in (
+            (b"\xff" * 20, {}),
+            (b"x" * (65 << 10), {}),
+            (small, {}),
+            (CALL, {"content_type": "text/plain"}),
+            (b"[" * 999, {"content_type": "application/json"}),
+        ):
+            assert ends.post("traces", body, **headers).status_code >= 400
+        with pytest.raises(grpc.RpcError) as caught:
+            ends.call(TRACES, small)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        counted = {one.series.label("reason"): one.value for one in receiver.own_samples()}
+    assert counted == {
+        "malformed": 1, "too_large": 1, "too_many_messages": 2, "media_type": 1, "too_deep": 1,
+    }  # fmt: skip
 
 
 def test_both_doors_ask_for_a_token_that_may_ingest(ends: Ends) -> None:
