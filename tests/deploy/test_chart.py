@@ -19,6 +19,7 @@ from metering.price_files import read_price_file
 from metering.prices import TokenPrice, load_book
 from service.cli import app
 from service.config import Settings, load
+from service.kubernetes import cluster_watch
 from service.rules import prometheus_rule, raw_rules, read_rules, with_thresholds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "allowedHosts": ["tidegauge.example.org"],
             "persistence": {"size": "5Gi", "storageClass": "fast"},
             "nodeSelector": {"kubernetes.io/os": "linux"},
+            "readConfigMaps": True,
             "config": {"retention_days": 7, "pages_per_week": 5},
             "prices": {
                 "source": "our contract", "date": "2026-10-01",
@@ -68,8 +70,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "networkPolicy": {"enabled": False}, "token": {"existingSecret": "mine", "key": "t"},
         "server": {"persistence": {"existingClaim": "claim"}},
     },
-    "blind to pods": {"agent": {"readPods": False}},
+    "blind to pods": {"agent": {"readPods": False}, "server": {"readCluster": False}},
 }  # fmt: skip
+BLIND_SERVERS = {"blind to pods"}
+SERVER_READS = {
+    "": ["pods", "nodes", "events"],
+    "apps": ["deployments", "statefulsets"],
+    "autoscaling": ["horizontalpodautoscalers"],
+    "keda.sh": ["scaledobjects"],
+    "leaderworkerset.x-k8s.io": ["leaderworkersets"],
+}
 READS_PODS = {"defaults", "everything", "agents scraped"}
 
 
@@ -255,11 +265,28 @@ def test_nobody_may_write_to_the_cluster_and_few_may_read(variant: str) -> None:
         for kind in ("Role", "ClusterRole") for role in of_kind(RENDERED[variant], kind)
         for rule in role["rules"]
     ]  # fmt: skip
-    wanted = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    read = ["get", "list", "watch"]
+    wanted = []
+    if variant in READS_PODS:
+        wanted.append({"apiGroups": [""], "resources": ["pods"], "verbs": read})
     if variant == "everything":
         claims = {"apiGroups": ["resource.k8s.io"], "resources": ["resourceslices"]}
         wanted.append({**claims, "verbs": ["get", "list"]})
-    assert rules == (wanted if variant in READS_PODS else [])
+    for group, kinds in SERVER_READS.items() if variant not in BLIND_SERVERS else ():
+        wanted.append({"apiGroups": [group], "resources": kinds, "verbs": read})
+    if variant == "everything":
+        wanted.append({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]})
+    assert rules == wanted
+
+
+def test_the_server_may_read_exactly_what_it_follows() -> None:
+    followed = {one.paths[0] for one in cluster_watch.READ}
+    granted = set()
+    for group, kinds in SERVER_READS.items():
+        versions = {path.split("/")[-2] for path in followed if f"/{group}/" in path} or {"v1"}
+        base = f"/apis/{group}/{versions.pop()}" if group else "/api/v1"
+        granted |= {f"{base}/{kind}" for kind in kinds}
+    assert granted == followed
 
 
 @everywhere
@@ -270,11 +297,12 @@ def test_every_role_has_an_account_and_only_a_reading_agent_gets_its_token(varia
     assert len(accounts) == len(used)
     assert not any(a["automountServiceAccountToken"] for a in accounts.values())
     for name, pod in used.items():
-        reads = variant in READS_PODS and name.endswith("agent")
+        agent = variant in READS_PODS and name.endswith("agent")
+        reads = agent or (variant not in BLIND_SERVERS and name.endswith("server"))
         assert pod["automountServiceAccountToken"] is reads
     bound = [s["name"] for b in of_kind(RENDERED[variant], "ClusterRoleBinding")
              for s in b["subjects"]]  # fmt: skip
-    assert set(bound) <= {name for name in accounts if name.endswith("agent")}
+    assert set(bound) <= {name for name in accounts if name.endswith(("agent", "server"))}
 
 
 def test_only_the_server_holds_the_private_key() -> None:
@@ -331,10 +359,10 @@ def test_the_configuration_is_one_the_program_takes(variant: str, role: str) -> 
     )  # fmt: skip
 
 
-def test_only_an_agent_with_a_token_asks_the_kubernetes_api() -> None:
-    assert settings("defaults", "agent").kubernetes == "auto"
-    assert settings("blind to pods", "agent").kubernetes == "off"
-    assert settings("defaults", "server").kubernetes == "off"
+def test_only_who_has_a_token_asks_the_kubernetes_api() -> None:
+    for role in ("agent", "server"):
+        assert settings("defaults", role).kubernetes == "auto"
+        assert settings("blind to pods", role).kubernetes == "off"
 
 
 def test_roles_meet_under_the_names_the_server_answers_to() -> None:

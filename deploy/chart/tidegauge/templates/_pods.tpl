@@ -9,7 +9,7 @@ annotations:
 
 {{- define "tidegauge.podSpec" -}}
 serviceAccountName: {{ include "tidegauge.fullname" .root }}-{{ .role }}
-automountServiceAccountToken: {{ and (eq .role "agent") .root.Values.agent.readPods }}
+automountServiceAccountToken: {{ or (and (eq .role "agent") .root.Values.agent.readPods) (and (eq .role "server") .root.Values.server.readCluster) }}
 # Kubernetes would set TIDEGAUGE_… variables for our own services, which are no settings of ours.
 enableServiceLinks: false
 {{- with .root.Values.imagePullSecrets }}
