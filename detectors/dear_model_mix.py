@@ -1,0 +1,130 @@
+"""A tenant's calls moved to a dearer model."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from detectors._evidence import average, say, span
+from detectors._shift import shifted
+from fleet import identity
+from vocabulary import failure_modes, signals
+from vocabulary.contracts import Detector
+from vocabulary.failure_modes import FailureMode, Severity
+from vocabulary.findings import Finding
+from vocabulary.samples import Array
+from vocabulary.scene import Scene, Watch
+
+LOOKBACK = 21_600.0
+SPEND = Watch(signals.TENANT_SPEND, LOOKBACK, 120.0, every=60.0)
+CALLS = Watch(signals.TENANT_OPERATION_RATE, LOOKBACK, 120.0, every=60.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mix:
+    """One tenant's calls by model, and what a call to each costs."""
+
+    models: tuple[str, ...]
+    shares: Array
+    """Shape (M, T): each model's share of the calls."""
+    dollars: Array
+    """Shape (M,): median dollars a call, before and after taken together."""
+    calls: Array
+    """Shape (T,): calls a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class DearModelMix(Detector):
+    """A tenant's calls move to a dearer model, so that each costs more.
+
+    Only the mix counts: calls that grow in number or length are other failures' stories, and calls
+    that move to a model of the same price are none.
+    """
+
+    failure_mode: ClassVar[FailureMode] = failure_modes.DEAR_MODEL_MIX
+    watches: ClassVar[tuple[Watch, ...]] = (SPEND, CALLS)
+
+    dearer: float = 1.5
+    """Dollars a call, by the change of the mix alone, over before."""
+    least_share: float = 0.1
+    """Share of calls that must have moved: a tenth is the least that is reported."""
+    recent_seconds: float = 1200.0
+    """The newest stretch that is judged."""
+    least_calls: float = 60.0
+    """Calls in it."""
+
+    def detect(self, scene: Scene) -> Iterable[Finding]:
+        """Every tenant whose calls became dear."""
+        times = scene.frame(CALLS).times
+        tenants = {labels.get("tenant", "") for labels, _ in scene.frame(CALLS).rows()} - {""}
+        for tenant in sorted(tenants):
+            mix = _mix(scene, tenant)
+            recent = span(times, mix.calls, scene.now - self.recent_seconds, scene.now)
+            if len(mix.models) < 2 or not np.isfinite(mix.dollars).all():
+                continue
+            if not average(recent) * self.recent_seconds >= self.least_calls:
+                continue
+            finding = self._judge(scene, tenant, mix)
+            if finding is not None:
+                yield finding
+
+    def _judge(self, scene: Scene, tenant: str, mix: Mix) -> Finding | None:
+        times, entity = scene.frame(CALLS).times, identity.tenant(tenant)
+        cost = (mix.shares * mix.dollars[:, None]).sum(axis=0)
+        ill = scene.troubled.get(str(entity), ())
+        shift = shifted(times, cost, recent=self.recent_seconds, now=scene.now, ill=ill)
+        if shift is None or shift.ratio < self.dearer:
+            return None
+        before = [average(span(times, row, float(times[0]), shift.since)) for row in mix.shares]
+        after = [average(span(times, row, shift.since, scene.now)) for row in mix.shares]
+        moved = np.array(after) - np.array(before)
+        dear = int(np.argmax(moved * mix.dollars))
+        if not moved[dear] >= self.least_share:
+            return None
+        model = mix.models[dear]
+        text = (
+            f"{after[dear]:.0%} of the calls of {tenant} go to {model}, {before[dear]:.0%} before: "
+            f"a call costs {shift.ratio:.1f} times as much."
+        )
+        evidence = say(
+            SPEND, entity, shift.since, scene.now, text,
+            observed=shift.after, expected=shift.before, upper=self.dearer * shift.before,
+        )  # fmt: skip
+        pools = {one.pool for one in scene.replicas if model in {one.model, one.pool}} - {""}
+        return Finding(
+            failure_mode=self.failure_mode,
+            entity=entity,
+            since=shift.since,
+            at=scene.now,
+            severity=Severity.WARNING,
+            confidence=0.85,
+            evidence=(evidence,),
+            text=text,
+            pool=min(pools, default=""),
+            model=model,
+            tenant=tenant,
+        )
+
+
+def _mix(scene: Scene, tenant: str) -> Mix:
+    calls, spend = scene.frame(CALLS).where(tenant=tenant), scene.frame(SPEND).where(tenant=tenant)
+    models = tuple(sorted({labels["model"] for labels, _ in calls.rows() if labels.get("model")}))
+    rates = np.zeros((len(models), len(calls.times)))
+    for index, model in enumerate(models):
+        row = calls.row(model=model)
+        rates[index] = np.nan_to_num(row) if row is not None else 0.0
+    total = rates.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.where(total > 0.0, rates / total, np.nan)
+        dollars = np.array([_each(spend.row(model=model), rates[index])
+                            for index, model in enumerate(models)])  # fmt: skip
+    return Mix(models, shares, dollars, total)
+
+
+def _each(spend: Array | None, rate: Array) -> float:
+    """Dollars a call to one model; NaN where they are not known."""
+    if spend is None:
+        return float("nan")
+    both = np.isfinite(spend) & (rate > 0.0)
+    return float(np.median(spend[both] / 3600.0 / rate[both])) if both.any() else float("nan")
