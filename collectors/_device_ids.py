@@ -3,18 +3,20 @@
 import re
 from dataclasses import dataclass, replace
 
-_SLOT = re.compile(r"(.+)::(\d+)")
+_SLOT = re.compile(r"(.+)::([0-9]+)")
 """A slot of a time-sliced or MPS-shared device (NVIDIA k8s-device-plugin)."""
-_GKE_SLOT = re.compile(r"(.+)/vgpu\d+")
+_GKE_SLOT = re.compile(r"(.+)/vgpu[0-9]+")
 """The same of GKE's plugin."""
 _HEX = "[0-9a-fA-F]"
 _UUID = rf"{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
 _GPU = re.compile(rf"(GPU|MIG)-{_UUID}")
-_OLD_MIG = re.compile(rf"MIG-(GPU-{_UUID})/(\d{{1,4}})/(\d{{1,4}})")
+_OLD_MIG = re.compile(rf"MIG-(GPU-{_UUID})/([0-9]{{1,4}})/([0-9]{{1,4}})")
 """As NVML spelt MIG devices before driver 470: GPU, GPU instance, compute instance."""
-_GKE = re.compile(r"nvidia(\d{1,4})(?:/gi(\d{1,4}))?")
-_CLAIMED_GPU = re.compile(r"gpu-(\d{1,4})")
-_DYNAMIC_MIG = re.compile(r"gpu-(\d{1,4})-mig-(?:(\dc)-?)?(\dg)(\d+gb)[a-z0-9-]*?-(\d+)-(\d+)")
+_GKE = re.compile(r"nvidia([0-9]{1,4})(?:/gi([0-9]{1,4}))?")
+_CLAIMED_GPU = re.compile(r"gpu-([0-9]{1,4})")
+_DYNAMIC_MIG = re.compile(
+    r"gpu-([0-9]{1,4})-mig-(?:([0-9]c)-?)?([0-9]g)([0-9]+gb)[a-z0-9-]*?-([0-9]+)-([0-9]+)"
+)
 """`gpu-<minor>-mig-<profile without dots>-<profile id>-<placement>` (NVIDIA k8s-dra-driver-gpu)."""
 
 
@@ -42,7 +44,11 @@ def parse_device_id(text: str) -> Device:
     """The device that *text*, a device plugin's id, means."""
     for pattern in (_SLOT, _GKE_SLOT):
         if found := pattern.fullmatch(text):
-            return replace(parse_device_id(found[1]), slot=True)
+            return replace(_whole(found[1]), slot=True)
+    return _whole(text)
+
+
+def _whole(text: str) -> Device:
     if _GPU.fullmatch(text):
         return Device(gpu=text)
     if found := _OLD_MIG.fullmatch(text):

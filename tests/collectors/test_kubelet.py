@@ -320,7 +320,8 @@ def test_a_missing_socket_or_method_is_unsupported_with_its_mend(
         ("nvidia3", Device(minor=3)), ("nvidia3/gi5", Device(minor=3, gpu_instance=5)),
         ("nvidia3/gi5/vgpu1", Device(minor=3, gpu_instance=5, slot=True)),
         ("nvidia3/vgpu12", Device(minor=3, slot=True)),
-        ("GPU-short", Device()), ("", Device()),
+        ("GPU-short", Device()), ("", Device()), ("nvidia٣", Device()),
+        ("x" + "::1" * 10_000, Device(slot=True)),
     ],
 )  # fmt: skip
 def test_device_ids_are_read_as_their_plugins_write_them(text: str, device: Device) -> None:
