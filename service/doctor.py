@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 
 from service.attribution_checks import GpuNode, attribution
+from service.change_checks import cluster_changes
 from service.checks import Check, Verdict
 from service.config import Settings
 from service.kubernetes.api_server import ApiServer, api_server
@@ -17,7 +18,8 @@ from service.kubernetes.pod_pages import PodRules, find_pages
 from service.listeners import listener_on
 from service.network import port_is_free
 from service.reach import HttpReach
-from vocabulary.errors import SourceError
+from service.targets_file import TargetsFile
+from vocabulary.errors import ConfigError, SourceError
 from vocabulary.pods import Pod
 
 
@@ -37,6 +39,7 @@ def examine(
     seen = replace(reach, listed=lambda: pods)
     yield from attribution(GpuNode(settings, seen, api, rules.node, pods))
     yield from checks
+    yield from cluster_changes(api)
     if settings.prometheus_url:
         yield _http("prometheus", f"{settings.prometheus_url.rstrip('/')}/api/v1/query?query=1")
     for url in settings.alertmanager_urls:
@@ -107,7 +110,8 @@ def _taken(name: str, port: int) -> Check:
 def _targets(
     settings: Settings, reach: HttpReach, recognise: Callable[[bytes], str | None]
 ) -> Iterator[Check]:
-    if not settings.scrape:
+    yield from _file_of_targets(settings)
+    if not settings.scrape and settings.targets is None:
         yield Check(
             "targets", Verdict.ABSENT, "no page of a model server or gateway is configured",
             "name one with --scrape http://HOST:PORT/metrics",
@@ -132,6 +136,19 @@ def _targets(
                 url, Verdict.OK, f"{source}, {len(page.body)} bytes in {page.seconds:.3f} s"
                 + (", its certificate NOT checked (insecure)" if unchecked else ""),
             )  # fmt: skip
+
+
+def _file_of_targets(settings: Settings) -> Iterator[Check]:
+    if settings.targets is None:
+        return
+    file = TargetsFile(settings.targets, settings.cluster)
+    try:
+        file.look()
+    except ConfigError as error:
+        yield Check("file of targets", Verdict.BLIND, str(error), "mend the file, or name another")
+        return
+    what = f"{settings.targets} lists {len(file.targets())} pages"
+    yield Check("file of targets", Verdict.OK, what)
 
 
 _MENDS = {

@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_api_server import FakeApiServer, pod_body
+from fake_api_server import BUILT_IN, NODES, PODS, FakeApiServer, pod_body
 
 from fleet.topology import FleetView
 from service import assembly, doctor
+from service.change_checks import cluster_changes
 from service.change_sources import ChangeSources
 from service.checks import Verdict
 from service.clock import WallClock
 from service.config import Config, load
 from service.kubernetes.api_server import ApiServer
+from service.kubernetes.cluster_watch import READ
 from service.kubernetes.pod_watch import PodWatch
 from service.kubernetes.process_owners import ProcessOwners
 
@@ -101,3 +103,28 @@ def test_what_happened_to_a_pod_reaches_the_fleet_once(
     (change,) = fleet.changes()
     assert (change.at, change.kind, change.entity.label) == (1000.0, "restart", "chat-1")
     assert "OOMKilled" in change.what
+
+
+def test_doctor_says_which_changes_can_be_seen_and_leaves_an_agents_account_in_peace(
+    api: tuple[FakeApiServer, ApiServer],
+) -> None:
+    fake, server = api
+    (check,) = cluster_changes(server)
+    assert (check.verdict, check.name) == (doctor.Verdict.OK, "cluster changes")
+    fake.forbidden = {NODES}
+    (check,) = cluster_changes(server)
+    assert (check.verdict, check.name) == (doctor.Verdict.BLIND, "changes of nodes")
+    assert "server.readCluster" in check.mend
+    fake.forbidden = {*BUILT_IN, *(path for one in READ for path in one.paths)} - {PODS}
+    (check,) = cluster_changes(server)
+    assert check.verdict is doctor.Verdict.ABSENT
+    assert list(cluster_changes(None)) == []
+
+
+def test_doctor_reads_the_file_of_targets(tmp_path: Path) -> None:
+    file = tmp_path / "t.yaml"
+    (check,) = doctor._file_of_targets(config(targets=str(file)).settings)
+    assert check.verdict is doctor.Verdict.BLIND
+    file.write_text("- http://127.0.0.1:1/metrics")
+    (check,) = doctor._file_of_targets(config(targets=str(file)).settings)
+    assert check.what == f"{file} lists 1 pages"
