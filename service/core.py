@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from fleet.roofline import Roofline
 from fleet.topology import FleetView
 from incidents.alertmanager import Alertmanager
 from incidents.desk import IncidentDesk
@@ -250,6 +251,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         desk=desk,
         record=record,
         interval=settings.interval_seconds,
+        derive=config.part("roofline", Roofline).samples,
     )
     part = Core(
         settings=settings,

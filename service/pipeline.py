@@ -107,6 +107,8 @@ class Pipeline:
     record: Callable[[Iterable[Sample]], object]
     """Where the pipeline's own series go (replica states, durations)."""
     interval: float = 15.0
+    derive: Callable[[Scene], Iterable[Sample]] = lambda _: ()
+    """Further series that follow from a scene, such as a ceiling to compare with."""
     scene: Scene = field(init=False)
     last_findings: tuple[Finding, ...] = ()
     ticks: int = 0
@@ -144,7 +146,8 @@ class Pipeline:
             )
         self.last_findings = tuple(findings)
         changed = self.desk.tick(self.last_findings, self.scene)
-        self.record([*durations, *self._states(now), *self._failure_counts(now)])
+        derived = self.derive(self.scene)
+        self.record([*durations, *self._states(now), *derived, *self._failure_counts(now)])
         self.ticks += 1
         self.ticked_at = now
         return changed

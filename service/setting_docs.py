@@ -9,6 +9,7 @@ from typing import Any, cast
 import collectors
 import detectors
 import remediations
+from fleet.roofline import Roofline
 from incidents.alertmanager import AlertmanagerSettings
 from incidents.settings import DeskSettings
 from service.otlp.forward import ForwardSettings
@@ -20,6 +21,7 @@ def setting_rows() -> Iterator[tuple[str, str, str]]:
     """(key, default, meaning) of everything that sections of the configuration may set."""
     yield from _rows("incidents", DeskSettings)
     yield from _rows("alertmanager", AlertmanagerSettings)
+    yield from _rows("roofline", Roofline)
     yield from _rows("otlp_forward", ForwardSettings)
     rooms: tuple[tuple[Any, Any], ...] = (
         (collectors, Collector), (detectors, Detector), (remediations, Remediation),

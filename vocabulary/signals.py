@@ -60,6 +60,12 @@ KV_USAGE = Signal(
     "Fullest KV cache of a replica.",
     By("max", Last(m.KV_CACHE_UTILIZATION, _ENGINE), REPLICA),
 )
+KV_CAPACITY = Signal(
+    "kv_cache_capacity",
+    "tokens",
+    "Tokens the KV cache of a replica can hold.",
+    By("max", Last(m.KV_CACHE_CAPACITY, _ENGINE), REPLICA),
+)
 STEP_RATE = Signal(
     "engine_steps_per_second",
     "steps/s",
