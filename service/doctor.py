@@ -17,6 +17,8 @@ from service.kubernetes.pod_objects import pod_of
 from service.kubernetes.pod_pages import PodRules, find_pages
 from service.listeners import listener_on
 from service.network import port_is_free
+from service.otlp.forward import ForwardSettings
+from service.otlp_checks import otlp_endpoints
 from service.reach import HttpReach
 from service.targets_file import TargetsFile
 from vocabulary.errors import ConfigError, SourceError
@@ -28,6 +30,7 @@ def examine(
     reach: HttpReach,
     recognise: Callable[[bytes], str | None],
     rules: PodRules,
+    onward: ForwardSettings,
 ) -> Iterator[Check]:
     """Look at everything this configuration asks for, in the order data flows."""
     yield _python()
@@ -40,6 +43,7 @@ def examine(
     yield from attribution(GpuNode(settings, seen, api, rules.node, pods))
     yield from checks
     yield from cluster_changes(api)
+    yield from otlp_endpoints(settings, onward)
     if settings.prometheus_url:
         yield _http("prometheus", f"{settings.prometheus_url.rstrip('/')}/api/v1/query?query=1")
     for url in settings.alertmanager_urls:

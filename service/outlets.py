@@ -12,8 +12,8 @@ from service.otlp.forward import Forward, ForwardSettings
 from service.otlp_export import OtlpExport
 from service.otlp_logs_out import SPOOL_FILE, ChangeExport
 from service.otlp_send import Sender, sender_of
+from service.page_server import PageServer
 from service.self_report import SelfReport
-from service.server import PageServer
 from vocabulary.contracts import Clock
 from vocabulary.errors import ConfigError
 from vocabulary.samples import Sample
@@ -55,7 +55,7 @@ def open_change_outlet(
         "k8s.cluster.name": settings.cluster,
         "k8s.node.name": assembly.node_name(settings),
     }
-    sender = _sender(settings)
+    sender = endpoint_sender(settings)
     export = ChangeExport(sender, about, settings.data_dir / SPOOL_FILE)
     then("OTLP changes", export.close)
     own = report.own
@@ -63,7 +63,8 @@ def open_change_outlet(
     return export
 
 
-def _sender(settings: Settings) -> Sender:
+def endpoint_sender(settings: Settings) -> Sender:
+    """Reaches the endpoint that our own samples and changes are exported to."""
     headers = {}
     if settings.otlp_token_file is not None:
         headers["authorization"] = f"Bearer {assembly.secret(settings.otlp_token_file)}"
@@ -75,7 +76,7 @@ def _sender(settings: Settings) -> Sender:
 
 def exporter_of(settings: Settings) -> OtlpExport | None:
     """The configured OTLP export, or None."""
-    return OtlpExport(_sender(settings)) if settings.otlp_endpoint else None
+    return OtlpExport(endpoint_sender(settings)) if settings.otlp_endpoint else None
 
 
 def open_forward(

@@ -35,10 +35,13 @@ def doctor(
 ) -> None:
     """Say what Tidegauge can and cannot see here, and how to mend it. Exit code 1 when blind."""
     from service.assembly import pod_rules, reach_for, recogniser
+    from service.otlp.forward import ForwardSettings
 
     effective = configuration(config, scrape=scrape or None)
     rules = pod_rules(effective.settings)
-    checks = list(examine(effective.settings, reach_for(effective), recogniser(), rules))
+    onward = effective.part("otlp_forward", ForwardSettings)
+    reach = reach_for(effective)
+    checks = list(examine(effective.settings, reach, recogniser(), rules, onward))
     if output is Output.JSON:
         print_json([dataclasses.asdict(check) for check in checks])
     else:

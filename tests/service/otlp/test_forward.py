@@ -17,6 +17,7 @@ from service.otlp.content import without_content
 from service.otlp.forward import MARK, Forward, ForwardSettings, outgoing
 from service.otlp.limits import Limits
 from service.otlp.streams import LOGS, METRICS, STREAMS, TRACES, Stream
+from service.otlp_checks import otlp_endpoints
 from service.otlp_send import Answer, Verdict, sender_of
 from service.outlets import forward_sender, open_forward
 from vocabulary import otel
@@ -358,3 +359,17 @@ def test_headers_and_the_token_travel(over_http: Peer, tmp_path: Any) -> None:
     )  # fmt: skip
     with pytest.raises(ConfigError, match="NAME=VALUE"):
         forward_sender(ForwardSettings(endpoint="http://x", headers="nonsense"))
+
+
+def test_doctor_asks_each_endpoint_as_it_will_be_asked(peer: tuple[str, Peer]) -> None:
+    protocol, there = peer
+    onward = ForwardSettings(endpoint=there.endpoint, protocol=protocol)
+    ours = Settings(otlp_endpoint=there.endpoint, otlp_protocol=protocol)
+    assert [one.verdict for one in otlp_endpoints(ours, onward)] == ["ok", "ok"]
+    there.refusals, there.for_good = 1, True
+    (refused,) = otlp_endpoints(Settings(), onward)
+    assert (refused.verdict, refused.name) == ("blind", "otlp_forward")
+    assert "token" in refused.mend
+    (down,) = otlp_endpoints(Settings(), ForwardSettings("http://127.0.0.1:1", protocol))
+    assert (down.verdict, "running" in down.mend) == ("blind", True)
+    assert list(otlp_endpoints(Settings(), ForwardSettings())) == []
