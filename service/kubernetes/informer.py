@@ -119,15 +119,21 @@ class Informer(Generic[Seen]):
         version = str(meta.get("resourceVersion", "")) if isinstance(meta, dict) else ""
         found = None if kind == "BOOKMARK" else self._reduced(body)
         if found is not None and kind in {"ADDED", "MODIFIED", "DELETED"}:
-            uid, one = found
-            self._tell(self.known.get(uid), one)
-            if kind == "DELETED":
-                self._tell(one, None)
-                self.known = {key: value for key, value in self.known.items() if key != uid}
-            else:
-                self.known = {**self.known, uid: one}
-            self.revision += 1
+            self._note(kind, *found)
         self.version = version or self.version
+
+    def _note(self, kind: str, uid: str, one: Seen) -> None:
+        """Most updates of an object change nothing that we kept of it, and end here."""
+        before = self.known.get(uid)
+        if before == one and kind != "DELETED":
+            return
+        self._tell(before, one)
+        if kind == "DELETED":
+            self._tell(one, None)
+            self.known = {key: value for key, value in self.known.items() if key != uid}
+        else:
+            self.known = {**self.known, uid: one}
+        self.revision += 1
 
     def _reduced(self, body: Mapping[str, Any]) -> tuple[str, Seen] | None:
         try:
@@ -147,7 +153,8 @@ class Informer(Generic[Seen]):
             wait = pause
             try:
                 self.turn()
-                pause = self.pause_seconds
+                pause = wait = self.pause_seconds  # no watch that ends at once makes a storm
+                self._stop.wait(wait)
                 continue
             except Expired:
                 wait = self.pause_seconds  # nothing is wrong: the new list says what happened

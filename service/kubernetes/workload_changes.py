@@ -32,6 +32,9 @@ def _statements(before: Workload | None, after: Workload | None) -> Iterator[tup
         return
     assert before is not None
     assert after is not None
+    if before.serves != after.serves:
+        yield "rollout", f"{after.name} {'begins' if after.serves else 'ceases'} to serve a model"
+        return
     if before.replicas != after.replicas and None not in {before.replicas, after.replicas}:
         yield "scale", f"replicas asked for {before.replicas} → {after.replicas}"
     if before.paused != after.paused:

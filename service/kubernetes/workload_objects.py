@@ -41,7 +41,9 @@ _LOOKS_SECRET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One workload, reduced; every field is plain data, so that it survives a restart as JSON."""
+    """One workload, reduced; every field is plain data, so that it survives a restart as JSON. Of
+    one that serves no model nothing but its name is kept.
+    """  # noqa: D205 - one sentence does not hold it
 
     kind: str
     namespace: str
@@ -86,17 +88,18 @@ def workload_of(body: Mapping[str, Any], kind: str, labels: tuple[str, ...] = ()
     templates = [mapping(one) for one in _templates(spec)]
     specs = [mapping(one.get("spec")) for one in templates]
     containers = [one for pod in specs for one in _containers(pod)]
-    wanted = {tuple(one.partition("=")[::2]) for one in labels}
+    if not (
+        any(map(asks_for_gpu, specs))
+        or any(engine_of(_container(one)) is not None for one in containers)
+        or any(_labelled(one, labels) for one in templates)
+    ):
+        return Workload(kind, namespace, name, uid)
     return Workload(
         kind,
         namespace,
         name,
         uid,
-        serves=any(map(asks_for_gpu, specs))
-        or any(engine_of(_container(one)) is not None for one in containers)
-        or any(
-            wanted & set(texts(mapping(t.get("metadata")).get("labels")).items()) for t in templates
-        ),
+        serves=True,
         replicas=whole(spec.get("replicas")),
         images={text(one.get("name")): text(one.get("image"), 512) for one in containers},
         arguments={text(one.get("name")): _arguments(one, uid) for one in containers},
@@ -107,6 +110,12 @@ def workload_of(body: Mapping[str, Any], kind: str, labels: tuple[str, ...] = ()
         restarted=next(filter(None, map(_restarted, templates)), ""),
         template=fingerprint(uid, json.dumps(templates, sort_keys=True)),
     )
+
+
+def _labelled(template: Mapping[str, Any], labels: tuple[str, ...]) -> bool:
+    own = texts(mapping(template.get("metadata")).get("labels"))
+    wanted = (one.partition("=") for one in labels)
+    return any(own.get(key) == value for key, _, value in wanted)
 
 
 def _templates(spec: Mapping[str, Any]) -> Iterable[Any]:

@@ -1,5 +1,6 @@
 """Following pods through a real HTTP server: versions, bookmarks, 410, cuts and renewed tokens."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -147,3 +148,40 @@ def test_outside_a_cluster_nobody_is_asked_unless_it_is_demanded(tmp_path: Path)
     found = api_server("auto", inside, tmp_path)
     assert found is not None
     assert found.url == "https://[fd00::1]:6443"
+
+
+def test_what_happened_to_a_pod_while_no_agent_ran_is_told_after_its_restart(
+    api: FakeApiServer, watch: PodWatch
+) -> None:
+    api.put(pod_body("a", annotations={"x": "canary"}, command=["--key", "canary"]))
+    watch._informer.relist()
+    memory = json.loads(json.dumps(watch.memory()))
+    assert "canary" not in json.dumps(memory)
+    api.put(pod_body("a", restarts=2, last=OOM))
+    again = PodWatch(watch.api, "n1", "c", lambda: 1000.0, remembered=memory)
+    assert again.pods() == (), "what was remembered is not read before it is seen again"
+    again._informer.relist()
+    assert "resourceVersion" not in api.lists()[-1]
+    assert [one.id for one in again.take_changes()] == ["c/llm/uid-a/vllm/restart 2"]
+    third = PodWatch(watch.api, "n1", "c", lambda: 1000.0, remembered=again.memory())
+    third._informer.relist()
+    assert third.take_changes() == []
+
+
+def test_a_memory_that_another_version_wrote_is_let_go(watch: PodWatch) -> None:
+    odd = {"u": {"name": "x", "what": 1}, "v": 5, "w": {"containers": [{"no": 1}]}}
+    assert PodWatch(watch.api, "n1", "c", lambda: 1.0, remembered=odd).memory() == {}
+
+
+def test_updates_that_change_nothing_we_kept_are_no_news(
+    api: FakeApiServer, watch: PodWatch
+) -> None:
+    api.put(pod_body("a"))
+    watch.start()
+    until(lambda: len(api.watches()) == 1 and names(watch) == {"a"})
+    before = watch.revision
+    body = pod_body("a")
+    body["status"]["qosClass"] = "Burstable"
+    api.put(body)
+    until(lambda: watch._informer.version == str(api.version))
+    assert watch.revision == before

@@ -61,6 +61,14 @@ def test_what_serves_no_model_is_none_of_our_business() -> None:
     assert workload(**{**other, "args": ["python3 -m sglang.launch_server"]}).serves
 
 
+def test_one_that_begins_to_serve_is_told_as_that_alone() -> None:
+    idle = {"image": "nginx:1", "limits": {}, "args": []}
+    assert words(idle, {}) == ["rollout: chat begins to serve a model"]
+    assert words({}, idle) == ["rollout: chat ceases to serve a model"]
+    kept = asdict(workload(**idle))
+    assert not any(kept[name] for name in ("images", "arguments", "environment", "template"))
+
+
 def test_one_that_appears_and_one_that_goes_are_rollouts() -> None:
     (new,) = changes_between(None, workload(), 5.0)
     assert new.what == "Deployment chat was created (vllm/vllm-openai:v0.32.0)"
