@@ -48,6 +48,9 @@ class PageCollector(Collector):
     def translate(self, exposition: Exposition, identity: Labels, now: float) -> list[Sample]:
         """What the page says in our words; labels of *identity* win over the page's own.
 
+        Nothing, where the page declares names of ours and holds no sample of them yet: some servers
+        write the first with their first request.
+
         Raises:
             SourceUnfamiliar: The page says nothing that this collector knows.
             SourceOversized: It would become more series than one page may.
@@ -57,7 +60,7 @@ class PageCollector(Collector):
         known: Plan | None = layout.plans.get(key)
         if known is None:
             known = layout.plans[key] = self._plan(exposition, identity)
-        if not known.outputs:
+        if not known.outputs and not self._declared(exposition):
             raise _unfamiliar(exposition, self.engine or "this collector")
         return known.samples(layout, exposition.values, now)
 
@@ -84,8 +87,20 @@ class PageCollector(Collector):
             )
         return made
 
+    def _declared(self, exposition: Exposition) -> bool:
+        """Whether the page names a family of ours that holds no sample."""
+        samples = tuple(_plain(name) for name in exposition.layout.names)
+        ours = {_plain(one) for word in self.words() for one in word.spellings}
+        ours = {one for one in ours if one.startswith(tuple(_plain(x) for x in self.marks))}
+        declared = {_plain(name) for name, _ in exposition.layout.types} & ours
+        return any(not any(one.startswith(family) for one in samples) for family in declared)
+
     def _model(self, page: PageLabels) -> str:
         return model_name(next((page[name] for name in self.model_labels if page.get(name)), ""))
+
+
+def _plain(name: str) -> str:
+    return name.replace(":", "_").removesuffix("_total")
 
 
 def fetch(target: Target, reach: Reach, timeout_seconds: float) -> Page:
@@ -177,7 +192,12 @@ class PageReader:
         told = dict(target.labels).get("engine", "")
         if told in self.collectors:
             return told
-        name = recognise(exposition.layout.names, self.collectors)
+        layout = exposition.layout
+        key = ("recognised", *self.collectors)
+        if key not in layout.plans:
+            declared = (name for name, _ in layout.types)
+            layout.plans[key] = recognise((*layout.names, *declared), self.collectors)
+        name: str | None = layout.plans[key]
         if name is None:
             raise _unfamiliar(exposition, "collector here")
         return name

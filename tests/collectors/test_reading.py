@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from collectors._exposition import Limits, parse
 from collectors._reading import ACCEPT, PageCollector, PageReader, recognise
 from collectors._words import Folding, clean, model_name
+from collectors.kserve import Kserve
 from collectors.litellm import Litellm
 from collectors.llamacpp import Llamacpp
 from collectors.ray_serve import RayServe
@@ -474,6 +475,18 @@ def test_an_engine_all_of_whose_names_changed_is_unknown_and_not_idle() -> None:
 def test_a_gateway_that_says_nothing_we_read_still_shows_that_it_is_one() -> None:
     reading = PageReader(READERS).read(TARGET, Shelf(b"litellm_brand_new_name 0\n"), 9.0)
     assert (reading.verdict, reading.vantage) == ("unknown names", "gateway")
+
+
+def test_a_server_that_declares_its_names_and_has_no_sample_yet_is_known_and_says_nothing() -> None:
+    text = b"# TYPE request_predict_seconds histogram\npython_info 1\n"
+    reading = PageReader({**READERS, "kserve": Kserve()}).read(TARGET, Shelf(text), 9.0)
+    assert (reading.verdict, reading.samples, reading.collector) == ("ok", (), "kserve")
+
+
+def test_a_name_of_ours_in_another_type_is_no_name_that_is_still_empty() -> None:
+    text = b"# TYPE vllm:num_preemptions_total summary\nvllm:num_preemptions_total 1\n"
+    reading = PageReader(READERS).read(TARGET, Shelf(text), 9.0)
+    assert reading.verdict == "unknown names"
 
 
 def test_a_list_of_unknown_names_stays_short() -> None:
