@@ -23,6 +23,7 @@ from service.kubernetes.api_server import ApiServer
 from service.kubernetes.pod_watch import PodWatch
 from tests.fake_api_server import FakeApiServer, pod_body
 
+SLICES = "/apis/resource.k8s.io/v1/resourceslices"
 START = 1_800_000_000.0
 STEP = 15.0
 UIDS = {
@@ -37,6 +38,7 @@ Devices = tuple[str, str, Sequence[str]]
 def look(
     folder: Path, state: Path, states: Sequence[str], held: Sequence[Devices],
     processes: Mapping[str, tuple[str, str]], uids: Sequence[str] = (), step: float = STEP,
+    slices: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """What the product says after one round for each of *states*, *step* seconds apart.
 
@@ -53,6 +55,9 @@ def look(
         for name in ("chat-1", "chat-2", *uids):
             limits = {} if name == "spy" else {"nvidia.com/gpu": "1"}
             fake.put(pod_body(name, UIDS[name], limits=limits))
+        for one in slices:
+            fake.served = {*fake.served, SLICES}
+            fake.put(one, SLICES)
         pods = PodWatch(ApiServer(fake.url, folder / "token"), "n1", "c", clock.now)
         pods.start()
         part = core.build(config, clock, secret="s" * 32)

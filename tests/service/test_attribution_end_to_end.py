@@ -120,6 +120,23 @@ def test_mig_instances_go_to_their_pods_one_by_uuid_and_one_by_a_claim_that_nobo
     assert lines == pytest.approx({"llm/chat": 15 * 2 / 7, "idle": 15 * 5 / 7})
 
 
+def test_a_claim_that_two_pods_share_is_looked_up_and_divided(driver: Path, tmp_path: Path) -> None:
+    device = {"name": "gpu-9", "attributes": {"type": {"string": "gpu"},
+              "uuid": {"string": UUID.format(0).lower()}}}  # fmt: skip
+    spec = {"driver": "gpu.nvidia.com", "nodeName": "n1", "pool": {"name": "n1", "generation": 1},
+            "devices": [device]}  # fmt: skip
+    slices = [{"metadata": {"name": "s", "uid": "s"}, "spec": spec}]
+    held = [("chat-1", "claim", ["gpu-9"]), ("chat-2", "claim", ["gpu-9"])]
+    processes = {"4000": ("chat-1", "vllm"), "4001": ("chat-2", "vllm"), "4002": ("", "python3")}
+    states = [state_text(**IDLE), state_text(**BUSY)]
+    found = look(driver, tmp_path, states, held, processes, slices=slices)
+    told = values(found["samples"], m.GPU_ALLOCATION, claim="llm/gpu")
+    assert told == [1.0, 1.0]
+    assert shared(found, m.GPU_SHARE_UTILIZATION) == pytest.approx(
+        {"chat-1": 0.3, "chat-2": 0.2, "python3": 0.1, "unattributed": 0.05}
+    )
+
+
 def test_a_pod_without_a_gpu_is_an_intruder_and_whom_nobody_can_tell_is_not(
     driver: Path, tmp_path: Path
 ) -> None:
