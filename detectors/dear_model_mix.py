@@ -45,7 +45,7 @@ class DearModelMix(Detector):
     failure_mode: ClassVar[FailureMode] = failure_modes.DEAR_MODEL_MIX
     watches: ClassVar[tuple[Watch, ...]] = (SPEND, CALLS)
 
-    dearer: float = 1.5
+    dearer: float = 1.25
     """Dollars a call, by the change of the mix alone, over before."""
     least_share: float = 0.1
     """Share of calls that must have moved: a tenth is the least that is reported."""
