@@ -9,7 +9,7 @@ parts of one device sum to what the device itself says. The rules, in the words 
 * a holder of a MIG instance has the instance's memory; power is estimated from its activity.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -155,12 +155,10 @@ def time(device: Device) -> list[Part]:
 
 def _kept(unit: Unit, worth: float, *, cut: bool) -> list[Part]:
     count = len(unit.holders)
+    used, unused = divide(worth, {} if cut else _measured(unit, "busy"))
     if not count:
-        taken, rest = divide(worth, {} if cut else _intruders(unit, "busy"))
-        idle = Part(Who(IDLE, mig=unit.mig), rest, "rest")
-        return [*(Part(who, value, "processes") for who, value in taken.items()), idle]
-    measured = {} if cut else _measured(unit, "busy")
-    used, unused = divide(worth, measured)
+        idle = Part(Who(IDLE, mig=unit.mig), unused, "rest")
+        return [*(Part(who, value, "processes") for who, value in used.items()), idle]
     basis = "processes" if used else "even"
     if count == 1 and not unit.slotted and used.keys() <= {*unit.holders}:
         basis = "instance" if cut else "whole"
@@ -226,23 +224,16 @@ def _dynamic(device: Device) -> float:
 
 def _measured(unit: Unit, what: str) -> dict[Who, float]:
     """What is measured, by owner: processes whose owner is not known are left out."""
-    return _sums((one.who, getattr(one, what)) for one in unit.processes)
-
-
-def _intruders(unit: Unit, what: str) -> dict[Who, float]:
-    return {who: value for who, value in _measured(unit, what).items() if who.owner != "pod"}
+    found: dict[Who, float] = {}
+    for one in unit.processes:
+        value = one.memory if what == "memory" else one.busy
+        if one.who is not None and value is not None:
+            found[one.who] = found.get(one.who, 0.0) + value
+    return found
 
 
 def _without(measured: Mapping[Who, float], holder: Who) -> dict[Who, float]:
     return {who: value for who, value in measured.items() if who != holder}
-
-
-def _sums(pairs: Iterable[tuple[Who | None, float | None]]) -> dict[Who, float]:
-    found: dict[Who, float] = {}
-    for who, value in pairs:
-        if who is not None and value is not None:
-            found[who] = found.get(who, 0.0) + value
-    return found
 
 
 def _memory_told(unit: Unit) -> bool:
