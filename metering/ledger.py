@@ -229,6 +229,10 @@ class Ledger:
         rows = self._database.query("SELECT series, value, at FROM reading")
         return {row["series"]: (row["value"], row["at"]) for row in rows}
 
+    def rows(self, question: str, *values: object) -> list[Row]:
+        """Rows of a question in SQL; `decimal_sum` adds amounts."""
+        return self._database.query(question, *values)
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()

@@ -27,7 +27,7 @@ from service.otlp.forward import ForwardSettings
 from service.otlp.identity import Tenants
 from service.pipeline import Pipeline
 from service.self_report import SelfReport
-from service.usage import budget_rows, usage_rows
+from service.usage import budget_rows, run_rows, usage_rows
 from store.asking import Asking
 from store.embedded import EmbeddedStore
 from store.records import IncidentRecords
@@ -140,6 +140,7 @@ class Core:
             desk=self.desk,
             scene=lambda: self.pipeline.scene,
             usage=lambda start, end, by: usage_rows(self.ledger, start, end, by),
+            runs=lambda start, end: run_rows(self.ledger, start, end),
             budgets=lambda: budget_rows(self.ledger, self.budgets, self.clock.now()),
             ingest_samples=self.keep,
             ingest_usage=self.take_usage,

@@ -5,6 +5,7 @@ from typing import Any
 
 from metering.budgets import Budget, status
 from metering.ledger import Ledger
+from metering.runs import runs
 from metering.statement import as_json, statement
 from vocabulary.errors import ConfigError
 from vocabulary.incidents import rfc3339
@@ -29,6 +30,11 @@ def usage_rows(ledger: Ledger, start: float, end: float, by: str | None) -> list
     """The lines of a statement of [start, end)."""
     made: list[dict[str, Any]] = as_json(statement(ledger, start, end, dimensions(by)))["lines"]
     return made
+
+
+def run_rows(ledger: Ledger, start: float, end: float) -> list[dict[str, Any]]:
+    """Runs of agents in [start, end), those with most tokens first."""
+    return [one.as_json() for one in runs(ledger, start, end)]
 
 
 def budget_rows(ledger: Ledger, budgets: Sequence[Budget], now: float) -> list[Mapping[str, Any]]:

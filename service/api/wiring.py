@@ -116,5 +116,7 @@ class Wiring:
     info: Callable[[], Info]
     tenants: Tenants = field(default_factory=Tenants)
     otlp_limits: Limits = field(default_factory=Limits)
+    runs: Callable[[float, float], Sequence[Mapping[str, Any]]] = lambda _start, _end: ()
+    """Rows of agents' runs from, to (half-open)."""
     hook_secret: bytes = b""
     """Key of the HMAC that hooks must be signed with; empty trusts the token alone."""

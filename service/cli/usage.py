@@ -65,6 +65,27 @@ def report(
                f"{made['unpriced_tokens']} tokens unpriced")  # fmt: skip
 
 
+@app.command()
+def runs(
+    start: FromOption = None,
+    end: ToOption = None,
+    data_dir: DataOption = None,
+    config: ConfigOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """What runs of agents used (conversations, or traces without one), most tokens first."""
+    from service.usage import run_rows
+
+    rows = run_rows(_ledger(config, data_dir), *_period(start, end))
+    if output is Output.JSON:
+        print_json(rows)
+        return
+    columns = ("tenant", "agent", "run", "from", "attempts", "failed_attempts", "input_tokens",
+               "output_tokens", "usd", "unpriced_attempts")  # fmt: skip
+    head = [name.replace("_", " ").upper() for name in columns]
+    print_table("Runs of agents", head, [[row[name] for name in columns] for row in rows])
+
+
 class Format(StrEnum):
     """What `usage export` writes."""
 
