@@ -293,3 +293,16 @@ def test_one_event_that_two_sources_saw_counts_once(tmp_path: Path) -> None:
     assert dict(frame.labels[0]) == {"gpu": UUID, "node": "n1", "xid": "79"}
     assert 0.9 < frame.values[0, -1] < 1.5
     store.close()
+
+
+@pytest.mark.skipif(not os.access("/dev/kmsg", os.R_OK), reason="/dev/kmsg may not be read here")
+def test_the_kernels_own_device_is_read_without_waiting_and_once() -> None:
+    messages = KernelMessages()
+    try:
+        found = messages.new("/dev/kmsg")
+    except OSError as error:
+        pytest.skip(f"the kernel refuses: {error.strerror}")
+    sequences = [one.sequence for one in found if one.sequence is not None]
+    assert sequences == sorted(set(sequences))
+    assert len(messages.new("/dev/kmsg")) <= 50, "what was read is not read again"
+    messages.close()
