@@ -36,16 +36,14 @@ class Output:
         if self.word.whole is not None:
             labels = (dict(layout.rows[row].labels) for row in self.rows)
             return self.word.whole(list(zip(labels, found, strict=True)))
-        factor = self._factor(values)
-        return None if factor is None else self.word.how(found) * factor
+        value = self.word.how(found) * self.word.scale
+        return self._multiplied(value, values) if self.word.times else value
 
-    def _factor(self, values: Sequence[float]) -> float | None:
-        """What the value is multiplied with; None where its gauge does not say one number."""
-        if not self.word.times:
-            return self.word.scale
+    def _multiplied(self, value: float, values: Sequence[float]) -> float | None:
+        """By its gauge; None where that does not say one number."""
         said = {values[row] for row in self.factors}
         number = said.pop() if len(said) == 1 else math.nan
-        return None if absent(number) else number * self.word.scale
+        return None if absent(number) else value * number
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def _hits(page: PageLabels) -> Mapping[str, str] | None:
 
 
 def _computed(page: PageLabels) -> Mapping[str, str] | None:
-    return {} if page.get("mode") in {"prefill_compute", "decode"} else None
+    return {} if page.get("mode") in _COMPUTED else None
 
 
 def _server_error(code: str) -> Word:
@@ -69,6 +69,7 @@ def _server_error(code: str) -> Word:
 
 
 _LIVE = "sglang:realtime_tokens_total"
+_COMPUTED = frozenset({"prefill_compute", "decode"})
 _QUEUES = (
     "num_queue_reqs",
     "num_grammar_queue_reqs",
@@ -103,7 +104,16 @@ _WORDS = (
     *(_server_error(code) for code in ("500", "502", "503", "504")),
     Word(m.REQUESTS_RUNNING, ("sglang:num_running_reqs",), whole=_one_rank),
     *(Word(m.REQUESTS_WAITING, (f"sglang:{name}",), whole=_one_rank) for name in _QUEUES),
-    Word(m.ENGINE_TOKENS, (_LIVE,), label=_computed, whole=_one_rank),
+    Word(
+        m.ENGINE_TOKENS,
+        (_LIVE,),
+        label=_computed,
+        whole=_one_rank,
+        # ranks that repeat each other count several times there: a heartbeat still is one
+        raw=tuple(
+            Word(m.ENGINE_TOKENS, (_LIVE,), where=(("mode", mode),)) for mode in sorted(_COMPUTED)
+        ),
+    ),
     Word(m.KV_CACHE_UTILIZATION, ("sglang:token_usage",), how=max),
     Word(m.KV_CACHE_UTILIZATION_MEAN, ("sglang:token_usage",), whole=_mean_of_groups),
     Word(m.KV_CACHE_CAPACITY, ("sglang:max_total_num_tokens",), whole=_one_rank),
