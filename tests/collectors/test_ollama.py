@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collectors._reading import PageReader, Reading
 from collectors.ollama import Ollama
@@ -92,6 +94,23 @@ def test_a_release_that_is_not_told_costs_nothing_else() -> None:
 def test_another_answer_is_a_named_state(answer: bytes | Exception, verdict: str) -> None:
     reading = read(Api(ps=answer))
     assert (reading.verdict, reading.samples, reading.collector) == (verdict, (), "ollama")
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["models", "name", "size", "size_vram", "x"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(_JSON | st.fixed_dictionaries({"models": st.lists(_JSON, max_size=3)}))
+def test_whatever_comes_is_read_or_named(said: object) -> None:
+    reading = read(Api(ps=json.dumps(said).encode()))
+    assert reading.verdict in {"ok", "unreadable"}
+    assert all(0 <= one.value < 2**70 for one in reading.samples)
 
 
 @pytest.mark.parametrize("size", [None, -1, True, "6", 2**70, float("inf")])
