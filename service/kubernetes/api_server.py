@@ -4,7 +4,9 @@ The official client weighs 75 MB on disk and 48 MB in memory, which is a third o
 use, to make the three requests below; docs/changes.md says what else speaks against it.
 """
 
+import contextlib
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +81,7 @@ class ApiServer:
     max_bytes: int = 64 * 1024 * 1024
     """Largest list, and longest line of a watch. A pod has at most 1.5 MB (etcd's limit)."""
     _client: list[httpx2.Client] = field(default_factory=list, init=False, repr=False)
+    _read_from: list[socket.socket] = field(default_factory=list, init=False, repr=False)
 
     def list_pods(self, node: str, version: str = "0") -> tuple[list[dict[str, Any]], str]:
         """Pods of *node*, and the version of that list; 0 takes the server's cache, "" does not.
@@ -157,8 +160,15 @@ class ApiServer:
         return _json(lines[0] if lines else b"")
 
     def close(self) -> None:
-        """End open connections."""
-        while self._client:
+        """End open connections, one that another thread reads from as well.
+
+        That one is shut down, and its reader closes it: the number of a descriptor closed under
+        its reader is soon another connection's, and the reader would take that one's bytes.
+        """
+        for one in tuple(self._read_from):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        while self._client and not self._read_from:
             self._client.pop().close()
 
     def _ask(
@@ -178,13 +188,24 @@ class ApiServer:
             ) as answer:
                 if answer.status_code != 200:
                     raise _refusal(answer.status_code, "", resource)
-                yield from _lines(answer.iter_bytes(), self.max_bytes, whole)
+                with self._known_to_close(answer):
+                    yield from _lines(answer.iter_bytes(), self.max_bytes, whole)
         except httpx2.ConnectTimeout as error:
             raise SourceDown(f"{self.url} accepts no connection") from error
         except httpx2.TimeoutException as error:
             raise SourceHung(f"{self.url} is silent") from error
         except httpx2.HTTPError as error:
             raise SourceDown(f"{self.url} cannot be asked ({type(error).__name__})") from error
+
+    @contextlib.contextmanager
+    def _known_to_close(self, answer: httpx2.Response) -> Iterator[None]:
+        """Let `close` know what is read from meanwhile."""
+        connection = answer.extensions["network_stream"].get_extra_info("socket")
+        self._read_from.append(connection)
+        try:
+            yield
+        finally:
+            self._read_from.remove(connection)
 
     def _http(self) -> httpx2.Client:
         if not self._client:
