@@ -27,7 +27,7 @@ from metering.price_files import read_price_file
 from metering.prices import PriceBook, Unpriced, load_book
 from service.agent import Agent, Hardware
 from service.change_sources import MEMORY_FILE, ChangeSources, remembered
-from service.config import Config, Settings
+from service.config import Config
 from service.kubernetes.api_server import api_server
 from service.kubernetes.cluster_watch import ClusterWatch
 from service.kubernetes.gpu_shares import GpuShares
@@ -37,6 +37,7 @@ from service.kubernetes.process_owners import ProcessOwners
 from service.kubernetes.resource_slices import ResourceSlices
 from service.reach import HttpReach
 from service.scrape_entries import accesses, static_targets, trust
+from service.settings import Settings
 from service.targets_file import TargetsFile
 from store.embedded import EmbeddedStore
 from store.prometheus import PrometheusStore

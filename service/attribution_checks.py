@@ -9,9 +9,9 @@ from collectors._nvml_calls import ask
 from collectors._nvml_mig import instances
 from collectors.kubelet import Kubelet
 from service.checks import Check, Verdict
-from service.config import Settings
 from service.kubernetes.api_server import ApiServer
 from service.kubernetes.resource_slices import ResourceSlices
+from service.settings import Settings
 from vocabulary.contracts import Reach, Target
 from vocabulary.errors import SourceError, SourceUnauthorised
 from vocabulary.pods import Pod

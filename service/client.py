@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx2
 
-from service.config import Settings, token_of
+from service.config import token_of
+from service.settings import Settings
 from vocabulary.errors import ConfigError, ConflictError, NotFound, RequestRefused, StoreUnreachable
 
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file, not a secret

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from dashboard import theme
-from service.config import Settings
 from service.doors import is_loopback
+from service.settings import Settings
 from vocabulary.errors import ConfigError
 
 API_VARIABLE = "TIDEGAUGE_API_URL"

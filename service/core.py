@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,13 +19,14 @@ from metering.meter import UsageMeter
 from service import assembly
 from service.api.wiring import Info, Wiring
 from service.client import TOKEN_FILE
-from service.config import Config, Settings, token_of
+from service.config import Config, token_of
 from service.doors import Doors, Right, check_listen, new_secret
 from service.doors import token_of as door_token
 from service.otlp.forward import ForwardSettings
 from service.otlp.identity import Tenants
 from service.pipeline import Pipeline
 from service.self_report import SelfReport
+from service.settings import Settings
 from service.usage import budget_rows, run_rows, usage_rows
 from store.asking import Asking
 from store.embedded import EmbeddedStore
@@ -34,7 +34,6 @@ from store.records import IncidentRecords
 from vocabulary import metrics
 from vocabulary.contracts import Clock
 from vocabulary.entities import Change
-from vocabulary.errors import ConfigError
 from vocabulary.samples import Sample, Series, labels_of
 from vocabulary.usage import UsageSpan
 
@@ -43,8 +42,6 @@ SNAPSHOT_SECONDS = 60.0
 FLEET_SNAPSHOT = "fleet"
 CHANGES_SNAPSHOT = "changes"
 """Changes told since the fleet was last saved, which is only once a minute."""
-SIMULATED_FILE = "simulated"
-"""Its presence says that a folder holds a demo's data."""
 
 
 @dataclass(slots=True)
@@ -285,31 +282,3 @@ def pool_of(fleet: FleetView, model: str) -> str:
 
 def _own(metric: metrics.Metric, value: float, at: float, **labels: str) -> Sample:
     return Sample(Series(metric.name, labels_of(labels)), float(value), at)
-
-
-def prepare_folder(folder: Path, *, simulated: bool = False) -> None:
-    """Make the data directory.
-
-    A demo's clock runs ahead of the wall, so its data and real data never share a folder.
-
-    Raises:
-        ConfigError: It cannot be written, or holds data of the other kind.
-    """
-    mark = folder / SIMULATED_FILE
-    if simulated != mark.exists() and (folder / assembly.CONTROL_FILE).exists():
-        held = "real data, which no demo may mix with" if simulated else "the data of a demo"
-        raise ConfigError(
-            f"{folder} holds {held}; name another folder with --data-dir, or remove this one"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe"
-        probe.write_bytes(b"")
-        probe.unlink()
-        if simulated:
-            mark.touch()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write to the data directory {folder}: {error.strerror}; "
-            "name another with --data-dir"
-        ) from error

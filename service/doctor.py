@@ -11,7 +11,6 @@ import httpx2
 from service.attribution_checks import GpuNode, attribution
 from service.change_checks import cluster_changes
 from service.checks import Check, Verdict
-from service.config import Settings
 from service.kubernetes.api_server import ApiServer, api_server
 from service.kubernetes.pod_objects import pod_of
 from service.kubernetes.pod_pages import PodRules, find_pages
@@ -20,6 +19,7 @@ from service.network import port_is_free
 from service.otlp.forward import ForwardSettings
 from service.otlp_checks import otlp_endpoints
 from service.reach import HttpReach
+from service.settings import Settings
 from service.targets_file import TargetsFile
 from vocabulary.errors import ConfigError, SourceError
 from vocabulary.pods import Pod

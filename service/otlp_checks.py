@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 
 from service.checks import Check, Verdict
-from service.config import Settings
 from service.otlp.forward import ForwardSettings
 from service.otlp.streams import METRICS
 from service.otlp_send import Sender
 from service.otlp_send import Verdict as Answered
 from service.outlets import endpoint_sender, forward_sender
+from service.settings import Settings
 from vocabulary.errors import ConfigError
 
 

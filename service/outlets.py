@@ -6,7 +6,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from service import assembly
-from service.config import Settings
 from service.doors import is_loopback
 from service.otlp.forward import Forward, ForwardSettings
 from service.otlp_export import OtlpExport
@@ -14,6 +13,7 @@ from service.otlp_logs_out import SPOOL_FILE, ChangeExport
 from service.otlp_send import Sender, sender_of
 from service.page_server import PageServer
 from service.self_report import SelfReport
+from service.settings import Settings
 from vocabulary.contracts import Clock
 from vocabulary.errors import ConfigError
 from vocabulary.samples import Sample

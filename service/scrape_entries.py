@@ -23,7 +23,7 @@ from vocabulary.errors import ConfigError
 from vocabulary.samples import labels_of
 
 if TYPE_CHECKING:
-    from service.config import Settings
+    from service.settings import Settings
 
 NAMEABLE = ("model", "pool", "namespace", "node", "engine")
 """What a page may be told about: in its URL's fragment, or beside its URL."""

@@ -18,9 +18,10 @@ from metering.budgets import budgets_of
 from metering.price_files import read_price_file
 from metering.prices import TokenPrice, load_book
 from service.cli import app
-from service.config import Settings, load
+from service.config import load
 from service.kubernetes import cluster_watch
 from service.rules import prometheus_rule, raw_rules, read_rules, with_thresholds
+from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy" / "chart" / "tidegauge"

@@ -8,8 +8,9 @@ import yaml
 
 from service.access import Access, Redirects
 from service.assembly import reach_for
-from service.config import Settings, load
+from service.config import load
 from service.scrape_entries import static_targets
+from service.settings import Settings
 from vocabulary.errors import ConfigError
 
 

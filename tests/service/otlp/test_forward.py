@@ -12,7 +12,6 @@ import pytest
 from google.protobuf.message import Message
 from otlp_bodies.recorded import CANARY, Kept, bodies, metrics_body, span, stream_of, traces_body
 
-from service.config import Settings
 from service.otlp.content import without_content
 from service.otlp.forward import MARK, Forward, ForwardSettings, outgoing
 from service.otlp.limits import Limits
@@ -20,6 +19,7 @@ from service.otlp.streams import LOGS, METRICS, STREAMS, TRACES, Stream
 from service.otlp_checks import otlp_endpoints
 from service.otlp_send import Answer, Verdict, sender_of
 from service.outlets import forward_sender, open_forward
+from service.settings import Settings
 from vocabulary import otel
 from vocabulary.errors import ConfigError
 
