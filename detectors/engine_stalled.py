@@ -16,23 +16,28 @@ from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
 STEPS = Watch(signals.STEP_RATE, 900.0, 15.0)
+ENGINE_TOKENS = Watch(signals.ENGINE_TOKEN_RATE, 900.0, 15.0)
 STEP_TOKENS = Watch(signals.STEP_TOKEN_RATE, 900.0, 15.0)
+FINISHED = Watch(signals.FINISHED_RATE, 900.0, 15.0)
 RUNNING = Watch(signals.RUNNING, 900.0, 15.0)
 WAITING = Watch(signals.WAITING, 900.0, 15.0)
 IN_FLIGHT = Watch(signals.GATEWAY_IN_FLIGHT, 900.0, 15.0)
+HEARTBEATS = (STEPS, ENGINE_TOKENS, STEP_TOKENS)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStalled(Detector):
     """The engine is stalled: work is queued and its step counter stands still.
 
-    The judgement is the fleet's (a counter that must move and provably does not). Gauges that
-    were left behind by aborted requests look alike (vllm#29928): where nothing waits and the
+    The judgement is the fleet's (a counter that must move and provably does not; where only
+    finished requests are counted, a silence longer than they take). Gauges that were left behind by aborted requests look alike (vllm#29928): where nothing waits and the
     gateway has nothing in flight for the model, this is said quietly.
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.ENGINE_STALLED
-    watches: ClassVar[tuple[Watch, ...]] = (STEPS, STEP_TOKENS, RUNNING, WAITING, IN_FLIGHT)
+    watches: ClassVar[tuple[Watch, ...]] = (
+        *(STEPS, ENGINE_TOKENS, STEP_TOKENS, FINISHED, RUNNING, WAITING, IN_FLIGHT),
+    )
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every stalled replica."""
@@ -60,23 +65,25 @@ class EngineStalled(Detector):
             since=replica.since,
             at=scene.now,
             severity=Severity.WARNING if left_behind else Severity.CRITICAL,
-            confidence=0.4 if left_behind else 0.95,
+            confidence=0.4 if left_behind else 0.95 if _counts_steps(scene, replica) else 0.8,
             evidence=tuple(evidence),
-            text=f"{replica.entity.label} has taken no step for {scene.now - replica.since:.0f} s"
-            f" with {_count(running)} running and {_count(waiting)} waiting.",
+            text=f"{replica.entity.label} has {_undone(scene, replica)} for"
+            f" {scene.now - replica.since:.0f} s with {_count(running)} running and {_count(waiting)} waiting.",
             pool=replica.pool,
             model=replica.model,
         )
 
     def _heartbeat(self, scene: Scene, replica: Replica) -> Evidence:
-        watch = STEPS if _row(scene, STEPS, replica) is not None else STEP_TOKENS
+        known = (one for one in HEARTBEATS if _row(scene, one, replica) is not None)
+        watch = next(known, FINISHED)
+        what = "request finished" if watch is FINISHED else "step"
         frame = scene.frame(watch)
         row = _row(scene, watch, replica)
         usual = float("nan") if row is None else middle(span(frame.times, row, 0.0, replica.since))
         return say(
             watch, replica.entity, replica.since, scene.now,
-            f"No step since then; {usual:.3g} {watch.signal.unit} before."
-            if np.isfinite(usual) else "No step since then.",
+            f"No {what} since then; {usual:.3g} {watch.signal.unit} before."
+            if np.isfinite(usual) else f"No {what} since then.",
             observed=0.0, expected=usual, lower=0.0 if not usual > 0.0 else usual / 10.0,
         )  # fmt: skip
 
@@ -88,6 +95,14 @@ class EngineStalled(Detector):
             " time.",
             observed=waiting if waiting > 0.0 else running,
         )  # fmt: skip
+
+
+def _counts_steps(scene: Scene, replica: Replica) -> bool:
+    return any(_row(scene, watch, replica) is not None for watch in HEARTBEATS)
+
+
+def _undone(scene: Scene, replica: Replica) -> str:
+    return "taken no step" if _counts_steps(scene, replica) else "finished and moved nothing"
 
 
 def _row(scene: Scene, watch: Watch, replica: Replica) -> Array | None:

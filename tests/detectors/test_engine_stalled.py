@@ -3,6 +3,7 @@
 from scene_builder import NOW, World, noisy, step
 
 from detectors.engine_stalled import EngineStalled
+from vocabulary import signals
 from vocabulary.failure_modes import Severity
 from vocabulary.findings import Finding
 
@@ -46,6 +47,23 @@ def test_speaks_quietly_of_gauges_left_behind_by_aborted_requests() -> None:
     assert finding.severity is Severity.WARNING
     assert finding.confidence < 0.5
     assert any(one.speaks_against for one in finding.evidence)
+
+
+def test_an_engine_that_counts_at_the_end_has_finished_nothing() -> None:
+    last = NOW - 240.0
+    world = World().replica(
+        "a", engine_steps_per_second=None, step_tokens_per_second=None,
+        requests_running=4.0, kv_cache_utilization=0.5,
+        requests_finished_per_second=step(last + 60.0, 2.0, 0.0),
+        output_tokens_per_second=step(last + 60.0, 400.0, 0.0),
+    )  # fmt: skip
+    about = {"pool": "chat", "model": "chat-model", "replica": "a", "vantage": "engine"}
+    for bound, count in (("10.0", 999.5), ("60.0", 1000.0), ("+Inf", 1000.0)):
+        world.put(signals.DURATION_COUNTS, count, le=bound, **about)
+    (finding,) = findings(world)
+    assert "finished and moved nothing" in finding.text
+    assert "No request finished since then; 2 requests/s before." in finding.evidence[0].text
+    assert finding.confidence == 0.8
 
 
 def test_names_the_work_that_is_stuck() -> None:
