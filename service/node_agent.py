@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from service import assembly
+from service import allocator, assembly
 from service.clock import WallClock
 from service.config import Config
+from service.data_folder import prepare_folder
+from service.life import living, say
 from service.local import Pace
 from service.outlets import Then, open_change_outlet, open_outlets
 from service.self_report import SelfReport
@@ -16,6 +18,15 @@ from vocabulary.errors import ConfigError
 from vocabulary.samples import Sample
 
 log = structlog.get_logger(__name__)
+
+
+def run(config: Config, for_seconds: float | None) -> None:
+    """Read targets and GPUs of this node; export OTLP; offer a Prometheus page."""
+    allocator.settle()
+    prepare_folder(config.settings.data_dir)
+    with living(for_seconds) as life:
+        start(config, life.then, say)
+        life.wait()
 
 
 def start(

@@ -14,14 +14,15 @@ from service.announcement import announcing
 from service.api.application import create_app, receiver_of
 from service.client import TOKEN_FILE
 from service.clock import WallClock
-from service.config import Config, Settings
+from service.config import Config
+from service.data_folder import prepare_folder
 from service.life import Life, living, say
 from service.local import Loop, Pace
 from service.network import demand_free, port_is_free
-from service.node_agent import start
 from service.otlp import over_grpc
 from service.outlets import open_change_outlet, open_forward, open_outlets
 from service.server import HttpServer
+from service.settings import Settings
 from vocabulary.entities import Change
 from vocabulary.incidents import incident_json
 from vocabulary.samples import Sample
@@ -34,7 +35,7 @@ def run_up(
     allocator.settle()
     config = _with_free_ports(config, console)
     settings = config.settings
-    core.prepare_folder(settings.data_dir, simulated=demo)
+    prepare_folder(settings.data_dir, simulated=demo)
     secret = core.secret_of(settings, leave_behind=True)
     with living(for_seconds) as life:
         if demo:
@@ -61,7 +62,7 @@ def run_server(config: Config, for_seconds: float | None) -> None:
     """Receive OTLP, judge at the watermark, answer the API."""
     settings = config.settings
     demand_free(settings.host, settings.port, "API", "--port")
-    core.prepare_folder(settings.data_dir)
+    prepare_folder(settings.data_dir)
     secret = core.secret_of(settings, leave_behind=False)
     with living(for_seconds) as life:
         part, loop = _local(config, secret, life, own_node=False)
@@ -72,15 +73,6 @@ def run_server(config: Config, for_seconds: float | None) -> None:
         loop.start()
         life.then("loop", loop.finish)
         say(f"API      {api_url}")
-        life.wait()
-
-
-def run_agent(config: Config, for_seconds: float | None) -> None:
-    """Read targets and GPUs of this node; export OTLP; offer a Prometheus page."""
-    allocator.settle()
-    core.prepare_folder(config.settings.data_dir)
-    with living(for_seconds) as life:
-        start(config, life.then, say)
         life.wait()
 
 

@@ -35,7 +35,7 @@ def collect(
     config: ConfigOption = None,
 ) -> None:
     """Run the node agent: read targets and GPUs, export OTLP, offer a Prometheus page."""
-    from service.running import run_agent
+    from service.node_agent import run
 
     flags = {
         "scrape": scrape or None,
@@ -44,7 +44,7 @@ def collect(
         "otlp_protocol": otlp_protocol,
         "agent_port": agent_port,
     }
-    run_agent(configuration(config, **flags), for_seconds)
+    run(configuration(config, **flags), for_seconds)
 
 
 def serve(

@@ -13,6 +13,7 @@ from typing import Any, Self
 from service import assembly, core
 from service.clock import ManualClock
 from service.config import load
+from service.data_folder import prepare_folder
 from service.doors import new_secret
 from service.drill.case import Case
 from service.local import Loop, Pace
@@ -43,7 +44,7 @@ class Chain:
         """
         config = load(None, {}, {"data_dir": str(folder), **(overrides or {})})
         clock = ManualClock(case.start)
-        core.prepare_folder(config.settings.data_dir, simulated=True)
+        prepare_folder(config.settings.data_dir, simulated=True)
         part = core.build(config, clock, secret=new_secret(secrets.token_bytes), simulated=True)
         world = World(case.seed, case.start, case.world)
         write_past(part, world, case.days * DAY, case.batches())

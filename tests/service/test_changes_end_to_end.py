@@ -14,6 +14,7 @@ from fleet import identity
 from service import assembly, core, node_agent
 from service.clock import WallClock
 from service.config import load
+from service.data_folder import prepare_folder
 from service.kubernetes.api_server import ApiServer
 from service.life import Life
 from service.local import Loop
@@ -97,7 +98,7 @@ def lives() -> Iterator[Callable[[], Life]]:
 def serve(life: Life, folder: Path) -> Served:
     ports = {"port": free_port(), "otlp_grpc_port": free_port()}
     config = load(None, {}, {"data_dir": str(folder), "token": TOKEN, "gpus": False, **ports})
-    core.prepare_folder(folder)
+    prepare_folder(folder)
     part, loop = _local(config, TOKEN, life, own_node=False)
     part.pipeline.detectors = {}
     url = start_api(part, life)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.assembly import CONTROL_FILE
-from service.core import prepare_folder
+from service.data_folder import prepare_folder
 from vocabulary.errors import ConfigError
 
 
