@@ -30,8 +30,9 @@ class EngineStalled(Detector):
     """The engine is stalled: work is queued and its step counter stands still.
 
     The judgement is the fleet's (a counter that must move and provably does not; where only
-    finished requests are counted, a silence longer than they take). Gauges that were left behind by aborted requests look alike (vllm#29928): where nothing waits and the
-    gateway has nothing in flight for the model, this is said quietly.
+    finished requests are counted, a silence longer than they take). Gauges that were left behind
+    by aborted requests look alike (vllm#29928): where nothing waits and the gateway has nothing in
+    flight for the model, this is said quietly.
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.ENGINE_STALLED
@@ -68,7 +69,8 @@ class EngineStalled(Detector):
             confidence=0.4 if left_behind else 0.95 if _counts_steps(scene, replica) else 0.8,
             evidence=tuple(evidence),
             text=f"{replica.entity.label} has {_undone(scene, replica)} for"
-            f" {scene.now - replica.since:.0f} s with {_count(running)} running and {_count(waiting)} waiting.",
+            f" {scene.now - replica.since:.0f} s with {_count(running)} running and"
+            f" {_count(waiting)} waiting.",
             pool=replica.pool,
             model=replica.model,
         )
