@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from hypothesis import given
@@ -122,6 +123,39 @@ def test_ranks_that_repeat_their_groups_load_count_once(
     ]
     text = typed("gauge", "sglang:num_running_reqs", *lines)
     assert values(say(Sglang(), text), m.REQUESTS_RUNNING) == [sum(loads)]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.integers(1, 4))
+def test_of_the_caches_of_groups_the_fullest_and_the_mean_are_told(
+    shares: list[float], tensor: int
+) -> None:
+    lines = [
+        f'{{dp_rank="{dp}",pp_rank="0",tp_rank="{dp * tensor + tp}"}} {share!r}'
+        for dp, share in enumerate(shares)
+        for tp in range(tensor if dp else 1)  # groups that repeat themselves weigh no more
+    ]
+    samples = say(Sglang(), typed("gauge", "sglang:token_usage", *lines))
+    assert values(samples, m.KV_CACHE_UTILIZATION) == [max(shares)]
+    assert values(samples, m.KV_CACHE_UTILIZATION_MEAN) == [pytest.approx(fmean(shares))]
+
+
+def test_all_of_the_places_where_a_request_waits_are_waiting() -> None:
+    queues = ("num_queue_reqs", "num_grammar_queue_reqs", "num_decode_transfer_queue_reqs")
+    text = "".join(
+        typed("gauge", f"sglang:{name}", f'{{tp_rank="0"}} {n}', f'{{tp_rank="1"}} {n}')
+        for n, name in enumerate(queues, 1)
+    )
+    assert values(say(Sglang(), text), m.REQUESTS_WAITING) == [6.0]
+
+
+def test_tokens_of_prompt_and_output_are_the_heartbeat_and_those_from_the_cache_are_not() -> None:
+    text = typed(
+        "counter",
+        "sglang:realtime_tokens_total",
+        *(f'{{mode="{mode}",tp_rank="0"}} {n}'
+          for mode, n in (("prefill_compute", 50), ("prefill_cache", 900), ("decode", 7))),
+    )  # fmt: skip
+    assert values(say(Sglang(), text), m.ENGINE_TOKENS) == [57.0]
 
 
 def test_tokens_are_counted_as_they_come_or_else_at_the_end_but_never_twice() -> None:
