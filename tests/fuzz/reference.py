@@ -4,6 +4,8 @@ It is laxer than the format (it reads `a 1 garbage`) and stricter (it wants `_to
 names); where it raises there is nothing to compare. Its integers have no -0.
 """
 
+import re
+
 from prometheus_client.parser import text_string_to_metric_families
 
 Flat = list[tuple[str, list[tuple[str, str]], str]]
@@ -12,7 +14,7 @@ Flat = list[tuple[str, list[tuple[str, str]], str]]
 def by_reference(body: bytes) -> Flat | None:
     """Name, labels and value of each sample, sorted; None where it refuses the page."""
     page = body.decode()
-    written = {line.split("{")[0].split(" ")[0].split("\t")[0] for line in page.splitlines()}
+    written = {re.split(r"[{ \t]", line.strip(" \t"))[0] for line in page.split("\n")}
     try:
         families = list(text_string_to_metric_families(page))
     except Exception:  # noqa: BLE001 - whatever it raises, it does not read the page
