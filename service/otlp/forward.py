@@ -10,7 +10,6 @@ and the mark survives every collector on the way.
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ from vocabulary.metrics import OTLP_FORWARDED
 from vocabulary.samples import Sample, Series, labels_of
 
 log = structlog.get_logger(__name__)
+_LOST = ("no room", "refused", "given up", "unreadable", "broken")
 MARK = "tidegauge.forwarded_by"
 """Attribute of a resource: ids of the servers that sent it on, separated by commas."""
 
@@ -116,7 +116,7 @@ class Forward:
         with self._wake:
             if not self._failing:
                 return ""
-            lost = sum(self._counts[one] for one in ("no room", "refused", "given up"))
+            lost = sum(self._counts[one] for one in _LOST)
             return (
                 f"otlp_forward does not go through ({self._failing}): "
                 f"{len(self._queue)} requests wait, {lost} were lost so far"
@@ -152,9 +152,14 @@ class Forward:
 
     def _deliver(self, one: _Waiting) -> str:
         """What became of *one*, in a word or two."""
-        with self.decoding:
-            body = outgoing(one.stream, one.body, self._own_id, self._limits,
-                            content=self._settings.content)  # fmt: skip
+        try:
+            with self.decoding:
+                body = outgoing(
+                    one.stream, one.body, self._own_id, self._limits,
+                    content=self._settings.content,
+                )  # fmt: skip
+        except RequestRefused:  # the receiver read it piece by piece; whole it is too much
+            return "unreadable"
         if not body:
             return "came back"
         pause = self._settings.pause_seconds
@@ -196,11 +201,11 @@ def outgoing(stream: Stream, body: bytes, own_id: str, limits: Limits, *, conten
     """*body* as it is sent on: marked, stripped unless *content*, less what we sent on before.
 
     Empty when nothing is left of it.
+
+    Raises:
+        RequestRefused: Decoding it would cost more than the limits allow.
     """
-    try:
-        request: Any = decode(body, stream.request, limits)
-    except RequestRefused:  # more than a decoder may spend on it; the receiver took it piecemeal
-        return b""
+    request: Any = decode(body, stream.request, limits)
     groups = request.resource_metrics if stream is METRICS else request.resource_spans
     fresh = [one for one in groups if own_id not in _senders(one.resource)]
     if len(fresh) < len(groups):
@@ -238,5 +243,3 @@ def _mark(resource: Any, own_id: str) -> None:
 
 _MARK_LENGTH = 240
 """Of the mark, so that a chain of servers cannot make it grow; a loop shows within a dozen."""
-
-Offer = Callable[[Stream, Buffer], None]

@@ -175,7 +175,7 @@ def test_openapi_describes_every_path_of_the_contract(client: Any) -> None:
         "/api/v1/incidents/{incident_id}/note": "post",
         "/api/v1/topology": "get", "/api/v1/replicas": "get", "/api/v1/gpus": "get",
         "/api/v1/series": "get", "/api/v1/changes": "get", "/api/v1/usage": "get",
-        "/api/v1/budgets": "get", "/api/v1/status": "get",
+        "/api/v1/usage/runs": "get", "/api/v1/budgets": "get", "/api/v1/status": "get",
         "/api/v1/actions/{action_id}/dry-run": "post",
         "/api/v1/actions/{action_id}/approve": "post",
         "/api/v1/actions/{action_id}/execute": "post",

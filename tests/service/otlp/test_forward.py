@@ -317,6 +317,16 @@ def test_a_poisoned_request_does_not_hold_up_the_others_for_ever() -> None:
     assert outcomes(forward)["given up"] == 1
 
 
+def test_what_is_too_much_to_decode_as_a_whole_is_counted_and_left_out(over_http: Peer) -> None:
+    many = traces_body(span({"gen_ai.operation.name": "chat"})) + b"\x0a\x00" * 140_000
+    forward = forward_to(over_http.endpoint, "http")
+    forward.offer(TRACES, many)
+    forward.offer(TRACES, CALL)
+    eventually(lambda: over_http.got)
+    forward.close()
+    assert outcomes(forward) == {"unreadable": 1, "sent": 1, "failed attempt": 0}
+
+
 def test_what_comes_back_to_us_is_not_sent_on_again() -> None:
     once = outgoing(TRACES, CALL, "us", Limits(), content=False)
     assert once
