@@ -101,14 +101,16 @@ class ClusterWatch:
             lambda before, after: nodes.changes_between(before, after, self.now()),
             self._known("Node", Node),
         )
-        self._unscheduled = self._informer(UNSCHEDULED, pod_of, self._pending, {})
+        # Not remembered, since the feed knows which pod it was told of: who waits is told again.
+        waiting: dict[str, Pod] | None = {} if self._section("Node") is not None else None
+        self._unscheduled = self._informer(UNSCHEDULED, pod_of, self._pending, waiting)
         self._kills = self._informer(
             probe_kills.RESOURCE,
             probe_kills.probe_kill_of,
             lambda old, new: probe_kills.changes_between(old, new, self.cluster, self.now()),
             self._known("ProbeKill", ProbeKill),
         )
-        maps = self._section("ConfigMap")
+        maps = self._section("ConfigMap") or {}
         known = {str(key): dict(one) for key, one in maps.items() if isinstance(one, dict)}
         self._config_maps = ConfigMaps(replace(self.api), known)
 
@@ -156,6 +158,7 @@ class ClusterWatch:
         sections = {
             kind: {uid: asdict(one) for uid, one in informer.known.items()}
             for kind, informer in followed.items()
+            if informer.listed or informer.remembers
         }
         return {"version": MEMORY_VERSION, **sections, "ConfigMap": dict(self._config_maps.known)}
 
@@ -192,29 +195,35 @@ class ClusterWatch:
         resource: Resource,
         read: Callable[[Mapping[str, Any]], Seen],
         told: Callable[[Seen | None, Seen | None], Iterator[Change]],
-        known: Mapping[str, Seen],
+        known: Mapping[str, Seen] | None,
     ) -> Informer[Seen]:
         def changed(before: Seen | None, after: Seen | None) -> None:
             self._changes.extend(told(before, after))
 
         api = replace(self.api)  # a connection of its own, which it may close
-        return Informer(api, resource, read, changed, known, self.pause_seconds)
+        made = Informer(api, resource, read, changed, known or {}, self.pause_seconds)
+        made.remembers = known is not None
+        return made
 
-    def _known(self, kind: str, shape: type[Seen]) -> dict[str, Seen]:
-        """What an earlier life knew of *kind*; what another version wrote otherwise is let go."""
+    def _known(self, kind: str, shape: type[Seen]) -> dict[str, Seen] | None:
+        """What an earlier life knew of *kind*, be it nothing; None where it had not listed it.
+
+        What another version wrote otherwise is let go.
+        """
+        section = self._section(kind)
         found = {}
-        for uid, one in self._section(kind).items():
+        for uid, one in (section or {}).items():
             try:
                 found[str(uid)] = shape(**one)
             except TypeError:
                 continue
-        return found
+        return None if section is None or (section and not found) else found
 
-    def _section(self, kind: str) -> dict[str, Any]:
+    def _section(self, kind: str) -> dict[str, Any] | None:
         if self.remembered.get("version") != MEMORY_VERSION:
-            return {}
+            return None
         section = self.remembered.get(kind)
-        return section if isinstance(section, dict) else {}
+        return section if isinstance(section, dict) else None
 
     def _autoscaled(self, before: Autoscaler | None, after: Autoscaler | None) -> Iterator[Change]:
         """Only of those that scale a workload which serves models."""

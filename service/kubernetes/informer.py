@@ -35,11 +35,13 @@ class Informer(Generic[Seen]):
     """Reduces an object; ValueError: it is none of ours."""
     changed: Callable[[Seen | None, Seen | None], None]
     """Told of (before, after); None before one appeared and after it went. What is there at the
-    very first list has not changed, unless `known` was given from an earlier life."""
+    very first list has not changed, unless an earlier life `remembers` otherwise."""
     known: Mapping[str, Seen] = field(default_factory=dict)
     pause_seconds: float = 1.0
     """First pause after a failure; it doubles up to `longest_pause_seconds`."""
     longest_pause_seconds: float = 30.0
+    remembers: bool = False
+    """`known` is what an earlier life had listed, be it nothing."""
     trouble: str = "not listed yet"
     """Why the objects may be out of date; empty while they are not."""
     version: str = ""
@@ -92,7 +94,7 @@ class Informer(Generic[Seen]):
         Raises:
             SourceError: The API is in that state.
         """  # noqa: D205 - one sentence does not hold it
-        compared = self.listed or bool(self.known)
+        compared = self.listed or self.remembers or bool(self.known)
         bodies, version = self._first_served("" if compared else "0")
         fresh = dict(filter(None, map(self._reduced, bodies)))
         if compared:
