@@ -333,7 +333,8 @@ def agent_of(
             for name, collector in node_collectors(config, in_cluster=pods is not None).items()
         ],
         derive=shares.of,
-        deadline_seconds=settings.timeout_seconds + 1.0,
+        # late beginners among very many targets have their time too, and the round its interval
+        deadline_seconds=max(settings.timeout_seconds + 1.0, 0.6 * settings.interval_seconds),
     )
 
 

@@ -12,9 +12,11 @@ Flat = list[tuple[str, list[tuple[str, str]], str]]
 
 
 def by_reference(body: bytes) -> Flat | None:
-    """Name, labels and value of each sample, sorted; None where it refuses the page."""
+    """Name, labels and value of each sample, sorted; None where nothing can be compared."""
     page = body.decode()
     written = {re.split(r"[{ \t]", line.strip(" \t"))[0] for line in page.split("\n")}
+    if any(f"{name}_total" in written for name in written):
+        return None  # which of the two it adds `_total` to, nobody can tell
     try:
         families = list(text_string_to_metric_families(page))
     except Exception:  # noqa: BLE001 - whatever it raises, it does not read the page
