@@ -5,7 +5,7 @@
 Prints one JSON object. The page is vLLM 0.33's with four engines, about 1,550 samples; the
 reference is prometheus_client's parser in the same run on the same pages. Seconds are of processor
 time where a figure says `cpu`. Pages come over real loopback sockets from a server in a process of
-its own (tests/hostile_server.py); of their lines six in ten move between two scrapes, as between two
+its own (tests/hostile_server.py); six lines in ten move between two scrapes, as between two
 pages of a real vLLM under load. The GPUs are eight of a fake driver library under the real
 nvidia-ml-py.
 """
