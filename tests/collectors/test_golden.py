@@ -16,8 +16,7 @@ import pytest
 
 import collectors
 from collectors._api import ApiCollector
-from collectors._exposition import Layout, parse
-from collectors._plan import Plan
+from collectors._exposition import Exposition, parse
 from collectors._reading import PageCollector, PageReader, Reading, recognise
 from vocabulary.contracts import Collector, Page, Target
 from vocabulary.discovery import discover
@@ -64,7 +63,7 @@ def golden(page: str) -> str:
     head = f"# read by: {reading.collector or 'nobody'}\n# verdict: {reading.verdict}\n"
     text = head + written(list(reading.samples))
     if PAGES[page].suffix == ".prom":
-        text += left(parse(PAGES[page].read_bytes()).layout, reading)
+        text += left(parse(PAGES[page].read_bytes()), reading)
     return text
 
 
@@ -90,10 +89,13 @@ def written(samples: list[Sample]) -> str:
     return text
 
 
-def left(layout: Layout, reading: Reading) -> str:
+def left(exposition: Exposition, reading: Reading) -> str:
     """What the page holds and nobody took: names, and series of ours that had no value."""
-    plan: Plan | None = layout.plans.get((FOUND.get(reading.collector), IDENTITY))
-    outputs = plan.outputs if plan is not None else ()
+    layout, outputs = exposition.layout, ()
+    if reading.verdict == "ok":
+        collector = PAGE_COLLECTORS[reading.collector]
+        collector.translate(exposition, IDENTITY, 0.0)
+        outputs = layout.plans[collector, IDENTITY].outputs
     used = {layout.rows[row].name for one in outputs for row in (*one.rows, *one.factors)}
     histograms = {name for name, kind in layout.types if kind == "histogram"}
 
