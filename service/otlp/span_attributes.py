@@ -5,7 +5,7 @@ what bytes meant is remembered. Only what is on the list, or what the vocabulary
 prose, is remembered: a prompt is not kept, not even for a moment's speed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,22 +88,24 @@ class SpanAttributes:
     def _learn(self, piece: bytes) -> _Told:
         pair = Pair.FromString(piece)
         key: str = pair.key  # type: ignore[attr-defined]
-        places = _PLACES.get(key, ())
+        places = _PLACES.get(key)
         told: _Told = ()
-        if places:
-            value = self._value(b"".join(pair.value))  # type: ignore[attr-defined]
+        if places is not None:
+            value = self._value(pair.value)  # type: ignore[attr-defined]
             if value is not None:
-                told = tuple((word, rank, _ready(word, value)) for word, rank in places)
-        if len(piece) <= self.longest and (places or key in _HARMLESS):
+                told = tuple([(word, rank, _ready(word, value)) for word, rank in places])
+        if len(piece) <= self.longest and (places is not None or key in _HARMLESS):
             if len(self._known) >= self.room:
                 self._known.clear()
             self._known[piece] = told
         return told
 
-    def _value(self, wire: bytes) -> Plain | None:
-        if len(wire) > self.limits.harmless_bytes:
+    def _value(self, parts: Sequence[bytes]) -> Plain | None:
+        wire = parts[0] if len(parts) == 1 else b"".join(parts)
+        if len(wire) > self.longest and len(wire) > self.limits.harmless_bytes:
             weigh(wire, AnyValue, self.limits)
-        return plain(AnyValue.FromString(wire))
+        value = AnyValue.FromString(wire)
+        return value.int_value or plain(value)  # counts of tokens are most of what is new
 
 
 def _ready(word: str, value: Plain) -> Plain | None:

@@ -43,6 +43,7 @@ ENGINES = ("vllm", "sglang", "trtllm", "lmdeploy")
 """Beginnings of the scope names that engines trace themselves under."""
 _NS = 1_000_000_000
 _NO_TRACE = bytes(16)
+_FAILED, _SERVER = int(Status.STATUS_CODE_ERROR), int(Official.SPAN_KIND_SERVER)
 _SAID_BY_CALLERS = frozenset(otel.TENANT_IN_SPAN)
 
 _Found = Mapping[str, Any]
@@ -159,7 +160,7 @@ def _usage(span: Any, own: _Found, tenant: str, vantage: str, engine: str) -> Us
     start, end = span.start_time_unix_nano, span.end_time_unix_nano
     cached, written = own.get("cache_read_tokens"), own.get("cache_write_tokens")
     error = own.get("error_type", "").rpartition(".")[2]
-    failed = bool(error) or span.status.code == Status.STATUS_CODE_ERROR
+    failed = bool(error) or span.status.code == _FAILED
     return UsageSpan(
         attempt_id=f"{trace}:{span.span_id.hex()}",
         operation_id=trace,
@@ -192,7 +193,7 @@ def _is_inference(own: _Found) -> bool:
 
 
 def _vantage(kind: int) -> str:
-    return "gateway" if kind == Official.SPAN_KIND_SERVER else "client"
+    return "gateway" if kind == _SERVER else "client"
 
 
 def _wrong(span: Any, latest: float) -> str:

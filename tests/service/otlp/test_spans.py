@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import ParseDict
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from otlp_bodies.recorded import CANARY, RECORDED_AT, Kept, bodies, span, traces_body
+from otlp_bodies.recorded import CANARY, RECORDED_AT, Kept, bodies, span, stream_of, traces_body
 
 from service.otlp.identity import Tenants
-from service.otlp.streams import TRACES
+from service.otlp.streams import LOGS, STREAMS, TRACES
 from vocabulary import otel
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
@@ -225,16 +225,33 @@ def test_nobodys_words_leave_the_door() -> None:
 
 
 def test_recorded_prompts_and_answers_leave_nothing_behind() -> None:
+    """Of any stream: spans with their events, metrics with their exemplars, logs."""
     kept = Kept()
     receiver = kept.receiver()
-    prompts = 0
-    for path in bodies("*-traces*.pb"):
-        message = ExportTraceServiceRequest.FromString(path.read_bytes())
-        prompts += str(message).count("is the gpu node slow")
-        receiver.take(TRACES, path.read_bytes(), True)
-    assert prompts > 0, "the recordings hold a prompt, or this test proves nothing"
+    prompts = dict.fromkeys(STREAMS, 0)
+    for path in bodies():
+        stream, body = stream_of(path), path.read_bytes()
+        prompts[stream] += str(stream.request.FromString(body)).count("gpu node slow")
+        receiver.take(stream, body, True)
+    assert prompts[TRACES] > 0, "the recordings hold a prompt, or this test proves nothing"
     for words in ("gpu node slow", "stream please", "exceeds the available context", "fingerprint"):
         assert words not in kept.everything
+
+
+def test_a_log_of_a_conversation_leaves_nothing_behind() -> None:
+    """Newer instrumentations tell messages as log records: none of them is a change."""
+    record = {
+        "timeUnixNano": str(int(RECORDED_AT * 1e9)),
+        "eventName": "gen_ai.client.inference.operation.details",
+        "body": {"stringValue": CANARY},
+        "attributes": [{"key": "gen_ai.input.messages", "value": {"stringValue": CANARY}}],
+    }
+    tree = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
+    kept = Kept()
+    receiver = kept.receiver()
+    receiver.take(LOGS, ParseDict(tree, LOGS.request()).SerializeToString(), True)
+    assert CANARY not in kept.everything
+    assert CANARY not in repr(receiver.own_samples())
 
 
 def test_long_and_hostile_names_are_cut_and_cleaned() -> None:
