@@ -3,7 +3,9 @@
 Workers pass their engine's own series through (`DYN_SYSTEM_PORT`), and those pages are read as the
 engine's. `active_requests` and `inflight_requests` are one number: the first is read. A page whose
 names were changed with `DYN_METRICS_PREFIX` is not recognised. Names were read on a recorded page
-of 1.6.1, after seven calls that succeeded and one for a model nobody has.
+of 1.6.1, after seven calls that succeeded and one for a model nobody has. Before its first call it
+shows none of them, and until then we know no more than that it is a router. Of a text completion
+streamed without any text (tokens that its tokenizer lacks) a live 1.6.1 counted no token.
 """
 
 from collections.abc import Iterable, Mapping

@@ -7,6 +7,9 @@ once more in each model it is made of: look at the ensemble's `model` alone. Tri
 writes vLLM's own names, and its page is read as vLLM's, without the core's. Waiting is what the
 backend says where there is one.
 
+On a live 2.51.0 nothing counted what a full queue refuses (503 "Exceeds maximum queue size"), nor
+the requests that run, and an error that a Python model returns counted as a success.
+
 The core was read on a recorded page of 2.51.0; the TensorRT-LLM backend only on the example in its
 README, whose block counts do not add up.
 """

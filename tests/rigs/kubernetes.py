@@ -70,7 +70,7 @@ class ControlPlane:
     def start(self) -> None:
         """Start the API server; it takes some seconds."""
         port = int(self.url.rpartition(":")[2])
-        command = [apiserver_binary(), *_flags(port, self.etcd.url)]
+        command: list[str | Path] = [apiserver_binary(), *_flags(port, self.etcd.url)]
         api = running(
             "kube-apiserver",
             command,
