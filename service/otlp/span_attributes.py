@@ -5,7 +5,7 @@ what bytes meant is remembered. Only what is on the list, or what the vocabulary
 prose, is remembered: a prompt is not kept, not even for a moment's speed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,13 +40,23 @@ _HARMLESS = frozenset(
     if word not in _READ
     for spelling in one.spellings
 )
-_PLACES: dict[str, tuple[tuple[str, int], ...]] = {}
+_Places = tuple[tuple[str, int], ...]
+_PLACES: dict[str, _Places] = {}
 """Spelling → the words it may stand for, and how many newer spellings each has."""
 for _word in _READ:
     for _rank, _spelling in enumerate(otel.SPAN_ATTRIBUTES[_word].spellings):
         _PLACES[_spelling] = (*_PLACES.get(_spelling, ()), (_word, _rank))
 for _name in IDENTITY_ATTRIBUTES:
     _PLACES[_name] = (*_PLACES.get(_name, ()), (_name, 0))
+
+_SHORTEST = 3
+_VALUE = [bytes((0x12, size)) for size in range(0x80)]
+"""Key and length of a value of each size, on the wire."""
+_KEYS: dict[bytes, _Places] = {
+    bytes((0x0A, len(name))) + name.encode(): _PLACES.get(name, ())
+    for name in (*_PLACES, *_HARMLESS)
+}
+"""A key as it stands on the wire → what it stands for."""
 
 _Told = tuple[tuple[str, int, Plain | None], ...]
 
@@ -86,26 +96,41 @@ class SpanAttributes:
         return found
 
     def _learn(self, piece: bytes) -> _Told:
-        pair = Pair.FromString(piece)
-        key: str = pair.key  # type: ignore[attr-defined]
-        places = _PLACES.get(key)
+        places, value = _taken_apart(piece)
         told: _Told = ()
-        if places is not None:
-            value = self._value(pair.value)  # type: ignore[attr-defined]
-            if value is not None:
-                told = tuple([(word, rank, _ready(word, value)) for word, rank in places])
-        if len(piece) <= self.longest and (places is not None or key in _HARMLESS):
+        if places:
+            plain_value = self._value(value)
+            if plain_value is not None:
+                told = tuple([(word, rank, _ready(word, plain_value)) for word, rank in places])
+        if len(piece) <= self.longest and places is not None:
             if len(self._known) >= self.room:
                 self._known.clear()
             self._known[piece] = told
         return told
 
-    def _value(self, parts: Sequence[bytes]) -> Plain | None:
-        wire = parts[0] if len(parts) == 1 else b"".join(parts)
+    def _value(self, wire: bytes) -> Plain | None:
         if len(wire) > self.longest and len(wire) > self.limits.harmless_bytes:
             weigh(wire, AnyValue, self.limits)
         value = AnyValue.FromString(wire)
         return value.int_value or plain(value)  # counts of tokens are most of what is new
+
+
+def _taken_apart(piece: bytes) -> tuple[_Places | None, bytes]:
+    """What the key of an attribute stands for, and its value on the wire.
+
+    None for a key that neither we nor the vocabulary know. Nearly all are a short key we know and
+    then a short value, and are read in place; whatever else the wire allows, the decoder reads.
+    """
+    if len(piece) > _SHORTEST:
+        middle = piece[1] + 2
+        size = len(piece) - middle - 2
+        places = _KEYS.get(piece[:middle])
+        if places is not None and 0 <= size < 0x80 and piece[middle : middle + 2] == _VALUE[size]:
+            return places, piece[middle + 2 :]
+    pair = Pair.FromString(piece)
+    key: str = pair.key  # type: ignore[attr-defined]
+    places = _PLACES.get(key, () if key in _HARMLESS else None)
+    return places, b"".join(pair.value)  # type: ignore[attr-defined]
 
 
 def _ready(word: str, value: Plain) -> Plain | None:
