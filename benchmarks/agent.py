@@ -109,8 +109,9 @@ def served(page: bytes) -> Iterator[dict[str, int]]:
 
 def reading(rounds: int) -> dict[str, object]:
     """Parsing, translating, and the whole read path over loopback."""
-    bodies = pages(rounds)
     text = ("\n".join(four_engines()) + "\n").encode()
+    cpu = whole_path(text, rounds)
+    bodies = pages(rounds)
     typical = [partly_moved(text, by) for by in range(rounds)]
     memory, collector = Memory(), Vllm()
     for _ in range(3):
@@ -126,7 +127,6 @@ def reading(rounds: int) -> dict[str, object]:
         samples,
     )
     theirs = per_sample(reference, bodies[:20], samples)
-    cpu = whole_path(text, rounds)
     return {
         "samples_on_the_page": samples,
         "bytes_of_the_page": len(bodies[0]),

@@ -9,7 +9,6 @@ Anything wrong refuses the page as a whole: half of a page is not half of the tr
 """
 
 import codecs
-import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -376,10 +375,13 @@ def _shown(raw: bytes) -> str:
     return repr(text + ("…" if len(raw) > 120 else ""))
 
 
+_BLANK = float(2**63 - 16)
+
+
 def absent(value: float) -> bool:
     """Whether a number stands for "I do not know".
 
     NaN and infinities; −1 as old hit rates use it (none of our words is negative); and the
     blank marks from 2^63 − 16 up that DCGM and LiteLLM print for "unset".
     """
-    return not math.isfinite(value) or value < 0 or value >= 2**63 - 16
+    return not 0.0 <= value < _BLANK  # which holds of NaN, too

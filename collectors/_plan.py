@@ -31,8 +31,10 @@ class Output:
     def value(self, layout: Layout, values: Sequence[float]) -> float | None:
         """Its value now; None when one of its rows says nothing, for a part is not the whole."""
         found = [values[row] for row in self.rows]
-        if any(absent(one) or one >= self.word.blank_from for one in found):
-            return None
+        blank = self.word.blank_from
+        for one in found:  # a loop costs half of any() over a generator, 150 times a page
+            if absent(one) or one >= blank:
+                return None
         if self.word.whole is not None:
             labels = (dict(layout.rows[row].labels) for row in self.rows)
             return self.word.whole(list(zip(labels, found, strict=True)))
