@@ -9,6 +9,7 @@ import pytest
 VLLM = {"test_vllm_end_to_end", "test_collectors_live", "test_rigs_start"}
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in VLLM)  # the longest first
     for item in items:

@@ -96,6 +96,7 @@ def test_every_request_is_counted_once_by_how_it_ended_and_times_are_seconds(
 def test_a_frozen_server_is_blind_because_its_page_hangs_and_then_idle_again(
     server: Triton, product: Tidegauge
 ) -> None:
+    until(lambda: product.state()[0] in {"idle", "serving"}, "it is seen", product, seconds=20)
     server.freeze()
     until(lambda: product.state() == ("blind", "page hung"), "blind", product, seconds=15)
     server.thaw()
