@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from incidents.explains import CAUSES_OF, meeting
-from incidents.places import NARROW
+from incidents.explains import BOTH_WAYS, CAUSES_OF, EARLIER, meeting
+from incidents.places import NARROW, ONE_HALL
 from incidents.settings import DeskSettings
 from incidents.tracking import Case, Tracked
 from vocabulary.entities import Entity, EntityKind
@@ -124,13 +124,14 @@ def root(findings: Iterable[Tracked], settings: DeskSettings) -> Tracked:
     explained = {
         one.key for one in carrying if any(link(other, one, settings) > 0.0 for other in carrying)
     }
-    first = [one for one in carrying if one.key not in explained]
+    # Should pairs that go both ways ever close a circle, the oldest of all is the root.
+    first = [one for one in carrying if one.key not in explained] or carrying
     return min(first, key=lambda one: (-weight[one.key], *one.order))
 
 
 def link(cause: Tracked, symptom: Tracked, settings: DeskSettings) -> float:
     """How well *cause* explains *symptom* by table, place and time; 0 when it does not."""
-    if not _in_time(cause, symptom, settings):
+    if not _in_time(cause, symptom, settings) or not _directed(cause, symptom):
         return 0.0
     narrow = cause.entity.kind in NARROW and symptom.entity.kind in NARROW
     return meeting(
@@ -142,6 +143,18 @@ def _in_time(cause: Tracked, symptom: Tracked, settings: DeskSettings) -> bool:
     """The cause began before the symptom, and had not ended long before it."""
     slack = settings.slack_seconds
     return cause.since - slack <= symptom.since <= cause.last_at + slack
+
+
+def _directed(cause: Tracked, symptom: Tracked) -> bool:
+    """Of two modes either of which may be the cause, the older finding is."""
+    if (cause.mode.word, symptom.mode.word) not in BOTH_WAYS:
+        return True
+    return _age(cause) < _age(symptom)
+
+
+def _age(one: Tracked) -> tuple[float, str, str]:
+    """One order of all findings, the oldest first."""
+    return (one.since - EARLIER.get(one.mode.word, 0.0), one.mode.code, str(one.entity))
 
 
 def _explanation(symptom: Tracked, index: _Index, settings: DeskSettings) -> _Node | None:
@@ -175,10 +188,18 @@ def _elder_sibling(mine: Tracked, index: _Index, settings: DeskSettings) -> _Nod
     elders = [
         other
         for other in index.of(mine.mode.word, _sibling_places(mine))
-        if abs(other.tracked.since - mine.since) <= settings.sibling_seconds
+        if _together(other.tracked, mine, settings)
         and (other.case is not None or other.tracked.order < mine.order)
     ]
     return min(elders, key=lambda node: (node.case is None, *node.tracked.order), default=None)
+
+
+def _together(one: Tracked, other: Tracked, settings: DeskSettings) -> bool:
+    """Whether they began so near each other that it is one trouble, spreading."""
+    apart = abs(one.since - other.since)
+    if one.acts_on & other.acts_on == {ONE_HALL}:
+        return apart <= settings.hall_seconds
+    return apart <= settings.sibling_seconds
 
 
 def _sibling_places(tracked: Tracked) -> list[str]:
@@ -189,11 +210,14 @@ def _sibling_places(tracked: Tracked) -> list[str]:
     return [place for place in tracked.acts_on if place.partition("/")[0] in kinds]
 
 
-_SPREAD = {"hardware": ("node",), "telemetry": ("node", "pool", "model", "fleet")}
+_SPREAD = {"hardware": ("node", "hall"), "telemetry": ("node", "pool", "model", "fleet")}
 
 
 def _read(nodes: Sequence[_Node]) -> Placement:
-    """Each group is one incident; the oldest incident in it survives."""
+    """Each group is one incident; the loudest in it survives, of equals the oldest.
+
+    What has paged already need not page again for what turns out to be the same trouble.
+    """
     groups: dict[int, tuple[list[Tracked], list[Case]]] = {}
     for node in nodes:
         new, cases = groups.setdefault(id(node.group()), ([], []))
@@ -206,7 +230,13 @@ def _read(nodes: Sequence[_Node]) -> Placement:
         if not cases:
             placement.opens.append(new)
             continue
-        survivor = min(cases, key=lambda case: (case.incident.opened_at, case.incident.id))
+        survivor = min(cases, key=_survival)
         placement.joins.extend((one, survivor) for one in new)
         placement.merges.extend((case, survivor) for case in cases if case is not survivor)
     return placement
+
+
+def _survival(case: Case) -> tuple[bool, int, float, str]:
+    incident = case.incident
+    paged = case.paged_at is not None
+    return (not paged, -incident.severity.rank, incident.opened_at, incident.id)

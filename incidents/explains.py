@@ -1,7 +1,9 @@
 """Which failure mode explains which: the table behind correlation and cause ranking.
 
-Our judgement, after public bug reports of vLLM, SGLang, LiteLLM and NVIDIA's Xid guide. The table
-has no circle: a cause of a cause is a cause, and nothing explains itself.
+Our judgement, after public bug reports of vLLM, SGLang, LiteLLM and NVIDIA's Xid guide. Some go
+both ways: a shortage makes callers retry, and a retry storm makes a pool short. Between two such
+findings the older one is the cause, by one order of all findings (`EARLIER`), so that no two of
+them ever explain each other. But for those pairs the table has no circle.
 """
 
 from enum import StrEnum
@@ -24,100 +26,154 @@ class Reach(StrEnum):
 
 
 _OUTAGE = (f.ERROR_BURST, f.LATENCY_BURN, f.RETRY_STORM, f.CAPACITY_SHORTAGE)
+_SQUEEZED = (*_OUTAGE, f.KV_EXHAUSTION)
+"""What a pool shows that must do more than it can, or can do less than it must."""
+_STOPPED = (f.ENGINE_DEAD, f.ENGINE_STALLED, f.COLLECTIVE_HANG)
+_REPORTED = (f.GPU_XID, f.GPU_RECOVERY_NEEDED)
+_SLOWER = (f.THROUGHPUT_REGRESSION, f.KV_EXHAUSTION)
 
 TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
+    # -- hardware
     f.GPU_MEMORY_FAULT: {
-        Reach.REPLICA: (
-            f.GPU_LOST,
-            f.ENGINE_DEAD,
-            f.ENGINE_STALLED,
-            f.COLLECTIVE_HANG,
-            f.GPU_XID,
-            f.GPU_RECOVERY_NEEDED,
-        ),
+        Reach.REPLICA: (f.GPU_LOST, *_STOPPED, *_REPORTED),
         Reach.SERVICE: _OUTAGE,
     },
     f.GPU_LOST: {
         Reach.REPLICA: (
-            f.ENGINE_DEAD,
-            f.ENGINE_STALLED,
+            *_STOPPED,
+            *_REPORTED,
             f.TARGET_HUNG,
             f.STRAGGLER_GPU,
             f.THROUGHPUT_REGRESSION,
-            f.COLLECTIVE_HANG,
             f.GPU_DRIVER_HANG,
             f.GPU_LINK_FAULT,
-            f.GPU_XID,
-            f.GPU_RECOVERY_NEEDED,
         ),
         Reach.NODE: (f.TARGETS_GONE,),
         Reach.SERVICE: _OUTAGE,
     },
     f.GPU_LINK_FAULT: {
-        Reach.REPLICA: (
-            f.ENGINE_DEAD,
-            f.ENGINE_STALLED,
-            f.COLLECTIVE_HANG,
-            f.THROUGHPUT_REGRESSION,
-            f.GPU_XID,
-            f.GPU_RECOVERY_NEEDED,
-        ),
+        Reach.REPLICA: (*_STOPPED, *_REPORTED, f.THROUGHPUT_REGRESSION),
         Reach.SERVICE: _OUTAGE,
     },
     f.GPU_DRIVER_HANG: {
-        Reach.REPLICA: (
-            f.ENGINE_DEAD,
-            f.ENGINE_STALLED,
-            f.COLLECTIVE_HANG,
-            f.TARGET_HUNG,
-            f.GPU_XID,
-            f.GPU_RECOVERY_NEEDED,
-        ),
+        Reach.REPLICA: (*_STOPPED, *_REPORTED, f.TARGET_HUNG),
         Reach.NODE: (f.TARGETS_GONE,),
         Reach.SERVICE: _OUTAGE,
     },
-    f.GPU_XID: {
-        Reach.REPLICA: (
-            f.ENGINE_DEAD,
-            f.ENGINE_STALLED,
-            f.COLLECTIVE_HANG,
-            f.GPU_RECOVERY_NEEDED,
-        ),
-        Reach.SERVICE: _OUTAGE,
-    },
-    f.GPU_RECOVERY_NEEDED: {
-        Reach.REPLICA: (f.ENGINE_DEAD, f.ENGINE_STALLED, f.COLLECTIVE_HANG),
-        Reach.SERVICE: _OUTAGE,
-    },
+    f.GPU_XID: {Reach.REPLICA: (*_STOPPED, f.GPU_RECOVERY_NEEDED), Reach.SERVICE: _OUTAGE},
+    f.GPU_RECOVERY_NEEDED: {Reach.REPLICA: _STOPPED, Reach.SERVICE: _OUTAGE},
     f.GPU_THROTTLING: {
-        Reach.REPLICA: (f.THROUGHPUT_REGRESSION, f.KV_EXHAUSTION),
+        Reach.REPLICA: _SLOWER,
         Reach.NODE: (f.STRAGGLER_GPU,),
+        Reach.SERVICE: (f.LATENCY_BURN, f.CAPACITY_SHORTAGE, f.RETRY_STORM),
+    },
+    f.UNALLOCATED_GPU_PROCESS: {
+        Reach.REPLICA: (
+            *_SLOWER,
+            f.NOISY_NEIGHBOUR,
+            f.STRAGGLER_GPU,
+            f.SHRUNK_KV_CACHE,
+            f.CUDA_OOM,
+        ),
+        Reach.SERVICE: (f.LATENCY_BURN,),
+    },
+    f.ORPHANED_GPU_MEMORY: {
+        Reach.REPLICA: (f.SHRUNK_KV_CACHE, f.KV_EXHAUSTION, f.CUDA_OOM, f.ENGINE_DEAD),
+    },
+    f.STRAGGLER_GPU: {
+        Reach.REPLICA: (*_SLOWER, f.LOAD_SKEW),
+        Reach.SERVICE: (f.LATENCY_BURN,),
+    },
+    f.NOISY_NEIGHBOUR: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (f.LATENCY_BURN,)},
+    f.SLOW_INTERCONNECT: {
+        Reach.REPLICA: (*_SLOWER, f.STRAGGLER_GPU),
         Reach.SERVICE: (f.LATENCY_BURN, f.CAPACITY_SHORTAGE),
     },
+    # -- Kubernetes
+    f.MASS_NODE_LOSS: {
+        Reach.NODE: (
+            *_STOPPED,
+            f.GPU_LOST,
+            f.TARGETS_GONE,
+            f.TARGET_HUNG,
+            f.POD_PENDING,
+        ),
+        Reach.SERVICE: (*_OUTAGE, f.POD_PENDING),
+    },
+    f.DEVICE_PLUGIN_BROKEN: {
+        Reach.NODE: (f.POD_PENDING, f.CONTAINER_LOST_GPU, f.ENGINE_DEAD),
+        Reach.SERVICE: (f.CAPACITY_SHORTAGE,),
+    },
+    f.CONTAINER_LOST_GPU: {Reach.REPLICA: _STOPPED, Reach.SERVICE: _OUTAGE},
+    f.DISK_FULL: {Reach.NODE: (f.PULL_FAILURE, f.ENGINE_DEAD), Reach.SERVICE: _OUTAGE},
+    f.PULL_FAILURE: {
+        Reach.REPLICA: (f.ENGINE_DEAD,),
+        Reach.SERVICE: (*_OUTAGE, f.SLOW_COLD_START, f.POD_PENDING),
+    },
+    f.POD_PENDING: {Reach.SERVICE: (*_OUTAGE, f.SLOW_COLD_START)},
+    f.AUTOSCALER_STUCK: {Reach.SERVICE: _SQUEEZED},
+    f.SLOW_COLD_START: {Reach.SERVICE: _OUTAGE},
+    f.PROBE_KILL: {Reach.REPLICA: (f.ENGINE_DEAD, f.TARGETS_GONE), Reach.SERVICE: _OUTAGE},
+    # -- engines
     f.COLLECTIVE_HANG: {
         Reach.REPLICA: (
             f.ENGINE_STALLED,
             f.ENGINE_DEAD,
             f.TARGET_HUNG,
             f.TARGETS_GONE,
-            f.THROUGHPUT_REGRESSION,
-            f.KV_EXHAUSTION,
+            *_SLOWER,
         ),
         Reach.SERVICE: (*_OUTAGE, f.COST_SPIKE),
     },
+    f.CUDA_OOM: {Reach.REPLICA: (f.ENGINE_DEAD,), Reach.SERVICE: _OUTAGE},
+    f.HOST_MEMORY_LEAK: {Reach.REPLICA: (f.ENGINE_DEAD,), Reach.SERVICE: _OUTAGE},
     f.ENGINE_DEAD: {
         Reach.REPLICA: (f.TARGETS_GONE, f.TARGET_HUNG),
-        Reach.SERVICE: _OUTAGE,
+        Reach.SERVICE: (*_OUTAGE, f.LOAD_SKEW),
     },
     f.ENGINE_STALLED: {
-        Reach.REPLICA: (
-            f.TARGET_HUNG,
-            f.TARGETS_GONE,
-            f.THROUGHPUT_REGRESSION,
-            f.KV_EXHAUSTION,
-        ),
-        Reach.SERVICE: (*_OUTAGE, f.COST_SPIKE),
+        Reach.REPLICA: (f.TARGET_HUNG, f.TARGETS_GONE, *_SLOWER),
+        Reach.SERVICE: (*_OUTAGE, f.COST_SPIKE, f.LOAD_SKEW),
     },
+    f.ZOMBIE_REQUESTS: {Reach.REPLICA: _SLOWER, Reach.SERVICE: _SQUEEZED},
+    f.STREAMS_CUT: {Reach.SERVICE: (f.ERROR_BURST, f.RETRY_STORM)},
+    f.KV_TRANSFER_BROKEN: {Reach.SERVICE: _SQUEEZED},
+    f.FRONT_END_BOUND: {Reach.REPLICA: _SLOWER, Reach.SERVICE: _OUTAGE},
+    f.PREFILL_INTERFERENCE: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (f.LATENCY_BURN,)},
+    f.GRAMMAR_STALL: {Reach.REPLICA: _SLOWER, Reach.SERVICE: _OUTAGE},
+    f.LORA_THRASH: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (f.LATENCY_BURN, f.CAPACITY_SHORTAGE)},
+    f.SPECULATION_DECAY: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (*_SLOWER, *_OUTAGE)},
+    f.SHRUNK_KV_CACHE: {Reach.REPLICA: (f.KV_EXHAUSTION,), Reach.SERVICE: (f.LATENCY_BURN,)},
+    # -- callers and routes
+    f.ROUTER_DOWN: {Reach.SERVICE: (f.ERROR_BURST, f.LATENCY_BURN, f.RETRY_STORM)},
+    f.PROVIDER_ERRORS: {
+        Reach.SERVICE: (f.ERROR_BURST, f.LATENCY_BURN, f.RETRY_STORM, f.DEAR_MODEL_MIX),
+    },
+    f.LEAKED_KEY: {
+        Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG),
+        Reach.SERVICE: (*_SQUEEZED, f.PREFIX_CACHE_COLLAPSE),
+    },
+    f.RUNAWAY_AGENT: {
+        Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG, f.CONTEXT_BLOAT),
+        Reach.SERVICE: (*_SQUEEZED, f.PREFIX_CACHE_COLLAPSE),
+    },
+    f.RUNAWAY_OUTPUT: {
+        Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG),
+        Reach.SERVICE: (*_SQUEEZED, f.COST_SPIKE),
+    },
+    f.CONTEXT_BLOAT: {
+        Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG),
+        Reach.SERVICE: _SQUEEZED,
+    },
+    f.DEAR_MODEL_MIX: {Reach.TENANT: (f.COST_SPIKE,), Reach.SERVICE: _SQUEEZED},
+    f.PROMPT_CACHE_MISS: {Reach.TENANT: (f.COST_SPIKE,), Reach.SERVICE: (f.COST_SPIKE,)},
+    f.OVER_REPLICATION: {Reach.SERVICE: (f.COST_SPIKE,)},
+    f.TENANT_HOG: {
+        Reach.TENANT: (f.COST_SPIKE,),
+        Reach.SERVICE: (*_SQUEEZED, f.PREFIX_CACHE_COLLAPSE, f.COST_SPIKE, f.LOAD_SKEW),
+    },
+    f.PREFIX_CACHE_COLLAPSE: {Reach.SERVICE: (*_SLOWER, *_OUTAGE)},
+    f.LOAD_SKEW: {Reach.REPLICA: (f.KV_EXHAUSTION,), Reach.SERVICE: _OUTAGE},
     f.RETRY_STORM: {
         Reach.SERVICE: (
             f.ERROR_BURST,
@@ -126,41 +182,29 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
             f.KV_EXHAUSTION,
             f.COST_SPIKE,
         ),
-    },
-    f.LEAKED_KEY: {Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG)},
-    f.RUNAWAY_AGENT: {
-        Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG, f.CONTEXT_BLOAT),
-        Reach.SERVICE: (f.CAPACITY_SHORTAGE, f.KV_EXHAUSTION),
-    },
-    f.TENANT_HOG: {
         Reach.TENANT: (f.COST_SPIKE,),
-        Reach.SERVICE: (f.CAPACITY_SHORTAGE, f.KV_EXHAUSTION, f.LATENCY_BURN),
     },
-    f.CONTEXT_BLOAT: {
-        Reach.TENANT: (f.COST_SPIKE,),
-        Reach.SERVICE: (f.KV_EXHAUSTION, f.LATENCY_BURN),
-    },
-    f.STRAGGLER_GPU: {
-        Reach.REPLICA: (f.THROUGHPUT_REGRESSION, f.KV_EXHAUSTION),
-        Reach.SERVICE: (f.LATENCY_BURN,),
-    },
+    # -- what many of them lead to
     f.THROUGHPUT_REGRESSION: {
         Reach.REPLICA: (f.KV_EXHAUSTION,),
-        Reach.SERVICE: (f.CAPACITY_SHORTAGE, f.LATENCY_BURN),
+        Reach.SERVICE: _OUTAGE,
     },
-    f.CAPACITY_SHORTAGE: {Reach.SERVICE: (f.KV_EXHAUSTION, f.LATENCY_BURN, f.ERROR_BURST)},
-    f.KV_EXHAUSTION: {Reach.SERVICE: (f.LATENCY_BURN, f.ERROR_BURST)},
-    f.ERROR_BURST: {Reach.SERVICE: (f.LATENCY_BURN,)},
+    f.CAPACITY_SHORTAGE: {
+        Reach.SERVICE: (f.KV_EXHAUSTION, f.LATENCY_BURN, f.ERROR_BURST, f.RETRY_STORM),
+    },
+    f.KV_EXHAUSTION: {Reach.SERVICE: (f.LATENCY_BURN, f.ERROR_BURST, f.RETRY_STORM)},
+    f.LATENCY_BURN: {Reach.SERVICE: (f.RETRY_STORM, f.ERROR_BURST)},
+    f.ERROR_BURST: {Reach.SERVICE: (f.LATENCY_BURN, f.RETRY_STORM)},
     f.TARGET_HUNG: {Reach.REPLICA: (f.TARGETS_GONE,)},
     f.METRIC_RENAMED: {Reach.SERVICE: (f.TARGETS_GONE,)},
 }
 
-_REACH = {
-    (cause.word, symptom.word): reach
-    for cause, reaches in TABLE.items()
-    for reach, symptoms in reaches.items()
-    for symptom in symptoms
-}
+_REACH: dict[tuple[str, str], tuple[Reach, ...]] = {}
+for _cause, _reaches in TABLE.items():
+    for _reach, _symptoms in _reaches.items():
+        for _symptom in _symptoms:
+            _pair = (_cause.word, _symptom.word)
+            _REACH[_pair] = (*_REACH.get(_pair, ()), _reach)
 
 CAUSES_OF = {
     symptom: tuple(cause for cause, named in _REACH if named == symptom)
@@ -168,8 +212,16 @@ CAUSES_OF = {
 }
 """By a symptom's word: the words of what explains it."""
 
+BOTH_WAYS = frozenset(pair for pair in _REACH if pair[::-1] in _REACH)
+"""Pairs of words of which either may be the cause."""
+
 SYMPTOMS = frozenset({f.COST_SPIKE, f.ERROR_BURST, f.TARGET_HUNG, f.LATENCY_BURN, f.UNCLASSIFIED})
 """Modes that say what hurts, and nothing of why."""
+
+EARLIER = {f.RETRY_STORM.word: 120.0, **{one.word: -300.0 for one in SYMPTOMS}}
+"""Seconds by which a mode is taken to be older than its findings say, where either could be the
+cause: a storm is dated when its ratio has doubled, a queue at its first request; what only says
+that it hurts is a consequence unless it came well before. Our judgement, after drills."""
 
 _NEAR = frozenset({"replica", "gpu"})
 _KINDS = {
@@ -192,13 +244,13 @@ def meeting(
     *both_narrow*: each is about one replica, GPU or node, so that two faults of one pool which
     touch different replicas stay two.
     """
-    reach = _REACH.get((cause, symptom))
-    if reach is None:
+    reaches = _REACH.get((cause, symptom))
+    if reaches is None:
         return 0.0
-    kinds = _NEAR if both_narrow and reach is Reach.SERVICE else _KINDS[reach]
+    shared = {place.partition("/")[0] for place in acts_on & seen_at}
     best = 0.0
-    for place in acts_on & seen_at:
-        kind = place.partition("/")[0]
-        if kind in kinds and NEARNESS[kind] > best:
-            best = NEARNESS[kind]
+    for reach in reaches:
+        kinds = _NEAR if both_narrow and reach is Reach.SERVICE else _KINDS[reach]
+        for kind in shared & kinds:
+            best = max(best, NEARNESS[kind])
     return best

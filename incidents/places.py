@@ -4,11 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from vocabulary.entities import Entity, EntityKind, Gpu, Replica
+from vocabulary.failure_modes import GPU_THROTTLING
 from vocabulary.findings import Finding
 from vocabulary.scene import Scene
 
 EVERYWHERE = "fleet/all"
 """Where every word about telemetry is: one broken collector loses sight of many pools at once."""
+
+ONE_HALL = "hall/all"
+"""Where GPUs are that run hot: air and power are shared by more nodes than anybody tells us of."""
 
 NARROW = frozenset({EntityKind.REPLICA, EntityKind.GPU, EntityKind.NODE})
 
@@ -66,7 +70,11 @@ def places(finding: Finding, drawn: Map) -> tuple[frozenset[str], frozenset[str]
     if finding.entity.kind is EntityKind.TENANT:
         own = frozenset({f"tenant/{finding.entity.id}"})
         return own | service, own
-    found = set(service) | ({EVERYWHERE} if finding.failure_mode.family == "telemetry" else set())
+    found = set(service)
+    if finding.failure_mode.family == "telemetry":
+        found.add(EVERYWHERE)
+    if finding.failure_mode is GPU_THROTTLING:
+        found.add(ONE_HALL)
     for entity in (finding.entity, *finding.related):
         found.update(_of_entity(entity, drawn))
     if finding.tenant:

@@ -26,6 +26,10 @@ class DeskSettings:
     """After a person resolved an incident its findings may linger so long before they reopen it."""
     sibling_seconds: float = 3600.0
     """The same failure mode on a sibling within so long joins the open incident."""
+    hall_seconds: float = 900.0
+    """GPUs of other nodes that begin to throttle within so long share their air or power. A room
+    without cooling warms by a degree or more a minute, so that its nodes follow each other within
+    minutes; our judgement."""
     slack_seconds: float = 300.0
     """How much later than its symptom a cause may be dated: detectors look through windows of up
     to five minutes."""

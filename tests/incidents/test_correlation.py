@@ -1,7 +1,9 @@
 """One cause is one page; two faults stay two, whatever the order in which they are told."""
 
 import random
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from incident_scenes import (
@@ -16,23 +18,29 @@ from incident_scenes import (
     tenant,
 )
 
-from incidents.correlation import incident_id
-from incidents.explains import TABLE
+from incidents.correlation import incident_id, link
+from incidents.explains import BOTH_WAYS, TABLE
 from incidents.intake import Cases, take_in
 from incidents.places import draw
 from incidents.settings import DeskSettings
 from vocabulary import failure_modes as f
 from vocabulary.entities import Entity, EntityKind
-from vocabulary.failure_modes import Severity
+from vocabulary.failure_modes import FailureMode, Severity
 from vocabulary.findings import Finding
-from vocabulary.incidents import IncidentState
+from vocabulary.incidents import Incident, IncidentState
 
 POOL = {"pool": "prod/chat", "model": "model-chat"}
 
 
 def test_nothing_in_the_table_explains_itself_however_far_one_follows_it() -> None:
     reached = {
-        cause: {s for symptoms in row.values() for s in symptoms} for cause, row in TABLE.items()
+        cause: {
+            symptom
+            for symptoms in row.values()
+            for symptom in symptoms
+            if (cause.word, symptom.word) not in BOTH_WAYS
+        }
+        for cause, row in TABLE.items()
     }
     for start, near in reached.items():
         seen, ahead = set(), set(near)
@@ -41,6 +49,124 @@ def test_nothing_in_the_table_explains_itself_however_far_one_follows_it() -> No
             assert mode != start
             seen.add(mode)
             ahead |= reached.get(mode, set()) - seen
+
+
+def test_what_goes_both_ways_is_a_storm_and_what_it_feeds_on() -> None:
+    assert {pair for pair in BOTH_WAYS if f.RETRY_STORM.word not in pair} == {
+        ("latency_burn", "error_burst"),
+        ("error_burst", "latency_burn"),
+    }
+    assert ("capacity_shortage", "retry_storm") in BOTH_WAYS
+
+
+def squeezed(first: FailureMode, second: FailureMode) -> list[Finding]:
+    """Two findings of one pool, the second five minutes after the first."""
+    return [
+        finding(first, pool_entity(), since=NOON - 500, severity=Severity.WARNING, **POOL),
+        finding(second, pool_entity(), since=NOON - 200, severity=Severity.WARNING, **POOL),
+    ]
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at_once", "one_by_one"])
+@pytest.mark.parametrize(
+    "order",
+    [(f.CAPACITY_SHORTAGE, f.RETRY_STORM), (f.RETRY_STORM, f.CAPACITY_SHORTAGE)],
+    ids=["shortage_first", "storm_first"],
+)
+def test_of_a_shortage_and_a_storm_the_older_one_is_the_cause(
+    story: Story, order: tuple[FailureMode, FailureMode], at_once: bool
+) -> None:
+    older, younger = squeezed(*order)
+    if not at_once:
+        story.tick(younger)
+    story.tick(older, younger)
+    incident = story.only()
+    assert incident.failure_mode is order[0]
+    assert [cause.failure_mode for cause in incident.causes] == list(order)
+
+
+def test_a_tenant_that_takes_a_pool_explains_all_that_follows_from_it(story: Story) -> None:
+    story.world.add_pool()
+    shortage, storm = squeezed(f.CAPACITY_SHORTAGE, f.RETRY_STORM)
+    cold = finding(f.PREFIX_CACHE_COLLAPSE, pool_entity(), severity=Severity.WARNING, **POOL)
+    spend = finding(f.COST_SPIKE, tenant("acme"), severity=Severity.WARNING)
+    everything = (shortage, storm, cold, spend)
+    story.tick(*everything)
+    hog = finding(f.TENANT_HOG, tenant("acme"), since=NOON - 400, severity=Severity.WARNING, **POOL)
+    story.tick(*everything, hog)
+    (standing,) = [one for one in story.incidents() if not one.merged_into]
+    assert standing.failure_mode is f.TENANT_HOG
+    assert standing.causes[0].failure_mode is f.TENANT_HOG
+
+
+def test_a_merge_is_told_in_both_histories_and_pages_nobody_again(
+    make_story: Callable[..., Story],
+) -> None:
+    story = make_story(receivers=("http://am",))
+    story.world.add_pool()
+    burst = finding(f.ERROR_BURST, pool_entity(), **POOL)
+    spend = finding(f.COST_SPIKE, pool_entity(), **POOL)
+    story.tick(burst, spend)
+    story.tick(burst, spend)
+    told = {one.id: paged(one) for one in story.incidents()}
+    story.tick(burst, spend, finding(f.RETRY_STORM, pool_entity(), **POOL))
+    assert {one.id: paged(one) for one in story.incidents()} == told
+    merged = next(one for one in story.incidents() if one.merged_into)
+    survivor = story.desk.get(merged.merged_into)
+    assert merged.id in " ".join(line.text for line in survivor.activity if line.what == "merged")
+    assert survivor.id in merged.activity[-1].text
+
+
+def paged(incident: Incident) -> int:
+    return sum(line.what == "paged" for line in incident.activity)
+
+
+def test_hot_gpus_of_many_nodes_at_once_are_one_incident(story: Story) -> None:
+    nodes = [Entity(EntityKind.NODE, f"n{number}") for number in range(20)]
+    hot = [
+        finding(f.GPU_THROTTLING, node, since=NOON - 200 + 10 * number, severity=Severity.WARNING)
+        for number, node in enumerate(nodes)
+    ]
+    story.tick(*hot[:5])
+    story.tick(*hot)
+    assert len(story.only().entities) == 20
+
+
+def test_nodes_that_throttle_hours_apart_are_two_incidents(story: Story) -> None:
+    early, late = (Entity(EntityKind.NODE, name) for name in ("n1", "n2"))
+    before = finding(f.GPU_THROTTLING, early, since=NOON - 7200, severity=Severity.WARNING)
+    story.tick(before)
+    story.tick(before, finding(f.GPU_THROTTLING, late, severity=Severity.WARNING))
+    assert len(story.incidents()) == 2
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(sorted(TABLE, key=lambda one: one.code)),
+            st.integers(min_value=-900, max_value=0),
+            st.integers(min_value=0, max_value=2),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_whatever_is_found_no_two_findings_explain_each_other(
+    told: list[tuple[FailureMode, int, int]],
+) -> None:
+    world = World()
+    replicas = world.add_pool()
+    findings = {
+        (mode, number): finding(mode, replicas[number], since=NOON + since)
+        for mode, since, number in told
+    }
+    cases, settings = Cases(), DeskSettings()
+    take_in(cases, list(findings.values()), draw(world.scene()), NOON, settings)
+    tracked = [one for case in cases.live.values() for one in case.tracked.values()]
+    assert len(tracked) == len(findings)
+    for one in tracked:
+        for other in tracked:
+            assert not (link(one, other, settings) and link(other, one, settings))
 
 
 def test_a_stalled_replica_its_errors_queue_and_cost_are_one_incident(story: Story) -> None:
