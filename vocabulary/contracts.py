@@ -46,7 +46,7 @@ class Reach(Protocol):
     """The world outside as a collector may touch it; drills and tests give another one."""
 
     def get(self, url: str, headers: Mapping[str, str], timeout_seconds: float) -> Page:
-        """Fetch *url* within limits, never following a redirect.
+        """Fetch *url* within limits, following no redirect to another host.
 
         Raises:
             SourceError: The named state the target is in.

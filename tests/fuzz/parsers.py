@@ -33,6 +33,7 @@ from incidents.webhook_in import AlertInbox, as_finding
 from metering.prices import load_book
 from service import reach
 from service.config import load
+from service.detect_file import detect_file
 from service.kubernetes.cgroups import place_of
 from service.otlp.limits import Limits
 from service.otlp.wire import decode, decode_json
@@ -131,6 +132,11 @@ def configuration(body: bytes) -> None:
     load(_file(body, "tidegauge.yaml"), {})
 
 
+def table(body: bytes) -> None:
+    for column in detect_file(_file(body, "series.csv"))["columns"].values():
+        assert all(score is None or math.isfinite(score) for score in column["scores"])
+
+
 def webhook(body: bytes) -> None:
     try:
         content = json.loads(body)
@@ -200,6 +206,7 @@ PARSERS = {
     "kernel_line": Parser(kernel_line, (), 8),
     "price_file": Parser(price_file, (ConfigError,), 1),
     "configuration": Parser(configuration, (ConfigError,), 1),
+    "table": Parser(table, (ConfigError,), 1),
     "webhook": Parser(webhook, (RequestRefused,), 5),
     "promql_string": Parser(promql_string, (), 5),
 }
