@@ -6,23 +6,17 @@ from decimal import Decimal
 from typing import TypeVar
 from urllib.parse import quote
 
-import structlog
-
 from incidents import causes, evidence, impact
 from incidents.announcement import alert_name
+from incidents.cards import Cards
 from incidents.correlation import root
 from incidents.headline import headline, title
 from incidents.places import Map
 from incidents.readings import Readings
 from incidents.settings import DeskSettings
 from incidents.tracking import Case, Tracked
-from vocabulary.actions import Action
-from vocabulary.contracts import Remediation
 from vocabulary.entities import Entity
 from vocabulary.incidents import Impact, Incident
-from vocabulary.scene import Scene
-
-log = structlog.get_logger(__name__)
 
 MAX_ENTITIES = 100
 
@@ -31,8 +25,7 @@ MAX_ENTITIES = 100
 class Assembler:
     """Everything it takes to write an incident up."""
 
-    remediations: Sequence[Remediation]
-    """In the order in which their cards are proposed."""
+    cards: Cards
     price: impact.GpuPrice
     base_url: str
     settings: DeskSettings
@@ -47,7 +40,7 @@ class Assembler:
             case.incident = self._diagnosed(case, tracked, drawn, readings)
         elif not case.live:
             case.incident = case.incident.evolve(impact=_at_its_worst(case))
-        incident = case.incident.evolve(actions=self._actions(case.incident, scene))
+        incident = case.incident.evolve(actions=self.cards.offered(case.incident, scene))
         case.incident = incident.evolve(title=title(incident), headline=headline(incident))
         case.assembled_at = scene.now
 
@@ -84,29 +77,6 @@ class Assembler:
         if not runbooks:
             return (("Incident", page),)
         return (("Incident", page), ("Runbook", f"{runbooks}/{alert_name(first.mode)}.md"))
-
-    def _actions(self, incident: Incident, scene: Scene) -> tuple[Action, ...]:
-        modes = {incident.failure_mode, *(cause.failure_mode for cause in incident.causes[:1])}
-        found = []
-        for remediation in self.remediations:
-            if modes & set(remediation.answers):
-                action = _proposed(remediation, incident, scene)
-                if action is not None:
-                    found.append(action)
-        return tuple(found)
-
-
-def in_order(remediations: Sequence[Remediation]) -> tuple[Remediation, ...]:
-    """Cards in the order in which they are proposed."""
-    return tuple(sorted(remediations, key=lambda one: (one.order, one.card)))
-
-
-def _proposed(remediation: Remediation, incident: Incident, scene: Scene) -> Action | None:
-    try:
-        return remediation.propose(incident, scene)
-    except Exception:  # one broken card must not keep an incident from its page
-        log.exception("remediation failed", card=remediation.card, incident=incident.id)
-        return None
 
 
 def _entities(first: Tracked, case: Case) -> tuple[Entity, ...]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from incidents import lifecycle, page_budget
 from incidents.announcement import announce, notices
-from incidents.assembly import Assembler, in_order
+from incidents.assembly import Assembler
+from incidents.cards import Cards
 from incidents.impact import GpuPrice, unknown_price
 from incidents.intake import Cases, take_in
 from incidents.places import Map, draw
@@ -67,7 +68,7 @@ class IncidentDesk:
         self.settings = settings or DeskSettings()
         self._records, self._clock, self._receivers = records, clock, tuple(receivers)
         self._inbox = AlertInbox(records)
-        self._assembler = Assembler(in_order(remediations), price, base_url, self.settings)
+        self._assembler = Assembler(Cards(remediations), price, base_url, self.settings)
         self._lock = threading.RLock()
         self._cases, self._troubles = Cases(), Troubles()
         self._ticked_at = float("-inf")

@@ -1,5 +1,6 @@
 """R04: one more replica."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,8 +28,20 @@ class AddCapacity(Remediation):
         f.ENGINE_DEAD,
         f.GPU_LOST,
         f.GPU_THROTTLING,
+        f.SLOW_COLD_START,
+        f.AUTOSCALER_STUCK,
+        f.POD_PENDING,
+        f.MASS_NODE_LOSS,
+        f.PROBE_KILL,
+        f.ZOMBIE_REQUESTS,
     )
     order: ClassVar[int] = 40
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.CAPACITY_SHORTAGE: 20,
+        f.SLOW_COLD_START: 10,
+        f.POD_PENDING: 10,
+        f.AUTOSCALER_STUCK: 20,
+    }
 
     step: int = 1
     """Replicas to add; more at once hides what the first one did."""

@@ -1,5 +1,6 @@
 """R06: cap prompt or answer length where they have grown out of hand."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,8 +21,20 @@ class CapTokens(Remediation):
     """Set `max_tokens` and `max_input_tokens` of the model's route in the gateway."""
 
     card: ClassVar[str] = "R06"
-    answers: ClassVar[tuple[FailureMode, ...]] = (f.KV_EXHAUSTION, f.CONTEXT_BLOAT, f.COST_SPIKE)
+    answers: ClassVar[tuple[FailureMode, ...]] = (
+        f.KV_EXHAUSTION,
+        f.CONTEXT_BLOAT,
+        f.COST_SPIKE,
+        f.RUNAWAY_OUTPUT,
+        f.CUDA_OOM,
+        f.ZOMBIE_REQUESTS,
+    )
     order: ClassVar[int] = 60
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.RUNAWAY_OUTPUT: 10,
+        f.CUDA_OOM: 10,
+        f.CONTEXT_BLOAT: 10,
+    }
 
     max_tokens: int = 2048
     """Longest answer; enough for chat, too short for some code. Ask the route's owner."""

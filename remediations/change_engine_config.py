@@ -1,5 +1,6 @@
 """R17: fewer sequences at once for an engine that throws its own work out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,8 +25,14 @@ class ChangeEngineConfig(Remediation):
     """Lower vLLM's `--max-num-seqs` below the batch at which the cache ran over."""
 
     card: ClassVar[str] = "R17"
-    answers: ClassVar[tuple[FailureMode, ...]] = (f.KV_EXHAUSTION,)
+    answers: ClassVar[tuple[FailureMode, ...]] = (
+        f.KV_EXHAUSTION,
+        f.CUDA_OOM,
+    )
     order: ClassVar[int] = 50
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.CUDA_OOM: 20,
+    }
 
     share: float = 0.75
     """Of the largest batch seen in the last hour; our judgement."""

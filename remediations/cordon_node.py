@@ -1,5 +1,6 @@
 """R09: let no more work come to a node whose hardware is in doubt."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,8 +26,18 @@ class CordonNode(Remediation):
         f.GPU_DRIVER_HANG,
         f.GPU_XID,
         f.GPU_RECOVERY_NEEDED,
+        f.COLLECTIVE_HANG,
+        f.SLOW_INTERCONNECT,
+        f.ORPHANED_GPU_MEMORY,
+        f.UNALLOCATED_GPU_PROCESS,
+        f.DISK_FULL,
+        f.DEVICE_PLUGIN_BROKEN,
     )
     order: ClassVar[int] = 20
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.COLLECTIVE_HANG: 40,
+        f.DEVICE_PLUGIN_BROKEN: 30,
+    }
 
     least_left: float = 0.8
     """Share of nodes that must stay in service: Amazon EKS stops repairing a group of nodes when

@@ -1,5 +1,6 @@
 """R10: move everything off a node whose hardware has failed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,8 +25,16 @@ class DrainNode(Remediation):
         f.GPU_LINK_FAULT,
         f.GPU_DRIVER_HANG,
         f.GPU_RECOVERY_NEEDED,
+        f.SLOW_INTERCONNECT,
+        f.ORPHANED_GPU_MEMORY,
+        f.NOISY_NEIGHBOUR,
+        f.DEVICE_PLUGIN_BROKEN,
     )
     order: ClassVar[int] = 30
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.NOISY_NEIGHBOUR: 40,
+        f.DEVICE_PLUGIN_BROKEN: 40,
+    }
 
     timeout: str = "15m"
     """How long evictions may take before kubectl gives up."""

@@ -27,8 +27,9 @@ class HardwareTicket(Remediation):
         f.GPU_XID,
         f.GPU_RECOVERY_NEEDED,
         f.GPU_THROTTLING,
+        f.SLOW_INTERCONNECT,
     )
-    order: ClassVar[int] = 50
+    order: ClassVar[int] = 60
 
     def propose(self, incident: Incident, scene: Scene) -> Action | None:
         """When a GPU is named; read-only."""

@@ -1,6 +1,7 @@
 """R07: limit the key whose spend runs away."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,6 +28,11 @@ class LimitKey(Remediation):
         f.TENANT_HOG,
     )
     order: ClassVar[int] = 10
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.TENANT_HOG: 20,
+        f.RUNAWAY_AGENT: 20,
+        f.LEAKED_KEY: 5,
+    }
 
     headroom: float = 1.5
     """Limit over what is usual at this hour, so that honest work goes on; our judgement."""

@@ -1,5 +1,6 @@
 """R24: stop a rollout half-way before it reaches the rest."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,8 +28,20 @@ class PauseRollout(Remediation):
         f.ERROR_BURST,
         f.LATENCY_BURN,
         f.KV_EXHAUSTION,
+        f.STREAMS_CUT,
+        f.GARBAGE_OUTPUT,
+        f.SHRUNK_KV_CACHE,
+        f.SPECULATION_DECAY,
     )
     order: ClassVar[int] = 12
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.THROUGHPUT_REGRESSION: 10,
+        f.STREAMS_CUT: 10,
+        f.ENGINE_DEAD: 25,
+        f.ENGINE_STALLED: 25,
+        f.KV_EXHAUSTION: 40,
+        f.GARBAGE_OUTPUT: 25,
+    }
 
     recent_minutes: float = 60.0
     """How long ago a rollout may have begun to be still going on; large models take that long."""

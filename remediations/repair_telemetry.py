@@ -1,5 +1,6 @@
 """R22: find out why a target is not read, and mend it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,8 +22,19 @@ class RepairTelemetry(Remediation):
     """Read the page by hand and look at what should lead to it; nothing is changed yet."""
 
     card: ClassVar[str] = "R22"
-    answers: ClassVar[tuple[FailureMode, ...]] = (f.TARGETS_GONE, f.TARGET_HUNG, f.METRIC_RENAMED)
+    answers: ClassVar[tuple[FailureMode, ...]] = (
+        f.TARGETS_GONE,
+        f.TARGET_HUNG,
+        f.METRIC_RENAMED,
+        f.FAILURES_UNDERCOUNTED,
+        f.STICKY_GPU_TELEMETRY,
+        f.PIPELINE_DROPS,
+        f.DOUBLE_COUNTING,
+    )
     order: ClassVar[int] = 30
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.STICKY_GPU_TELEMETRY: 40,
+    }
 
     deadline_seconds: int = 5
     """How long the page may take."""

@@ -1,5 +1,6 @@
 """R02: restart one replica."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,8 +27,23 @@ class RestartReplica(Remediation):
         f.ENGINE_DEAD,
         f.TARGET_HUNG,
         f.COLLECTIVE_HANG,
+        f.STRAGGLER_GPU,
+        f.GARBAGE_OUTPUT,
+        f.HOST_MEMORY_LEAK,
+        f.ZOMBIE_REQUESTS,
+        f.KV_TRANSFER_BROKEN,
+        f.SPECULATION_DECAY,
+        f.CONTAINER_LOST_GPU,
+        f.ROUTER_DOWN,
+        f.SHRUNK_KV_CACHE,
     )
     order: ClassVar[int] = 20
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.ENGINE_DEAD: 10,
+        f.STRAGGLER_GPU: 15,
+        f.HOST_MEMORY_LEAK: 10,
+        f.ROUTER_DOWN: 10,
+    }
 
     ready_minutes: float = 16.0
     """How long a start may take: 1.5 to 16 minutes were measured for image, weights and graphs."""

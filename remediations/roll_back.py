@@ -1,5 +1,6 @@
 """R03: roll back the change that came just before."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,8 +30,33 @@ class RollBack(Remediation):
         f.LATENCY_BURN,
         f.KV_EXHAUSTION,
         f.METRIC_RENAMED,
+        f.PREFIX_CACHE_COLLAPSE,
+        f.GARBAGE_OUTPUT,
+        f.RUNAWAY_OUTPUT,
+        f.CONTEXT_BLOAT,
+        f.PROMPT_CACHE_MISS,
+        f.DEAR_MODEL_MIX,
+        f.HOST_MEMORY_LEAK,
+        f.SPECULATION_DECAY,
+        f.CUDA_OOM,
+        f.LOAD_SKEW,
+        f.STREAMS_CUT,
+        f.SHRUNK_KV_CACHE,
+        f.GRAMMAR_STALL,
     )
     order: ClassVar[int] = 15
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.ENGINE_DEAD: 8,
+        f.PREFIX_CACHE_COLLAPSE: 10,
+        f.KV_EXHAUSTION: 35,
+        f.RUNAWAY_OUTPUT: 30,
+        f.CONTEXT_BLOAT: 30,
+        f.DEAR_MODEL_MIX: 20,
+        f.LOAD_SKEW: 30,
+        f.GARBAGE_OUTPUT: 30,
+        f.HOST_MEMORY_LEAK: 30,
+        f.CUDA_OOM: 30,
+    }
 
     max_age_hours: float = 24.0
     """An older change is no longer rolled back without thinking: too much has been built on it."""

@@ -1,6 +1,6 @@
 """R05: limit the busiest caller of a model that drowns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,8 +31,21 @@ class ShedLoad(Remediation):
         f.TENANT_HOG,
         f.LATENCY_BURN,
         f.GPU_THROTTLING,
+        f.PROVIDER_ERRORS,
+        f.PROBE_KILL,
+        f.GRAMMAR_STALL,
+        f.PREFILL_INTERFERENCE,
     )
     order: ClassVar[int] = 30
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.RETRY_STORM: 10,
+        f.KV_EXHAUSTION: 10,
+        f.TENANT_HOG: 5,
+        f.GPU_THROTTLING: 10,
+        f.GRAMMAR_STALL: 10,
+        f.PROBE_KILL: 20,
+        f.PREFILL_INTERFERENCE: 40,
+    }
 
     share: float = 0.5
     """What is left of the tenant's present calls; our judgement."""

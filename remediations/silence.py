@@ -18,7 +18,7 @@ class Silence(Remediation):
 
     card: ClassVar[str] = "R23"
     answers: ClassVar[tuple[FailureMode, ...]] = failure_modes.ALL
-    order: ClassVar[int] = 90
+    order: ClassVar[int] = 900
 
     minutes: int = 120
     """How long; long enough to work, short enough not to be forgotten. Our judgement."""

@@ -1,5 +1,6 @@
 """R20: stop the agent that calls itself in circles."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,6 +23,9 @@ class StopAgent(Remediation):
     card: ClassVar[str] = "R20"
     answers: ClassVar[tuple[FailureMode, ...]] = (f.RUNAWAY_AGENT,)
     order: ClassVar[int] = 20
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.RUNAWAY_AGENT: 10,
+    }
 
     def propose(self, incident: Incident, scene: Scene) -> Action | None:
         """When one tenant is named."""

@@ -1,5 +1,6 @@
 """R01: take one replica out of rotation and keep it for the evidence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,8 +30,19 @@ class TakeOutOfRotation(Remediation):
         f.COLLECTIVE_HANG,
         f.GPU_LOST,
         f.GPU_LINK_FAULT,
+        f.LOAD_SKEW,
+        f.GARBAGE_OUTPUT,
+        f.NOISY_NEIGHBOUR,
+        f.UNALLOCATED_GPU_PROCESS,
+        f.CUDA_OOM,
+        f.SHRUNK_KV_CACHE,
     )
     order: ClassVar[int] = 10
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.LOAD_SKEW: 20,
+        f.THROUGHPUT_REGRESSION: 30,
+        f.CUDA_OOM: 40,
+    }
 
     label: str = "serving"
     """Label that the Service's selector asks for; a convention of ours, yours may differ."""

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 from vocabulary.actions import Action
@@ -133,6 +134,8 @@ class Remediation(ABC):
     """Failure modes it helps against, as the incident's first cause."""
     order: ClassVar[int] = 50
     """Lower is proposed first among the cards of one incident."""
+    order_for: ClassVar[Mapping[FailureMode, int]] = MappingProxyType({})
+    """The order against some of the modes it answers, where it is another one."""
 
     @abstractmethod
     def propose(self, incident: Incident, scene: Scene) -> Action | None:
