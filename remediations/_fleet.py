@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from remediations._shell import clean
 from vocabulary.actions import Action, Autonomy
 from vocabulary.entities import EntityKind, Replica, ReplicaState
 from vocabulary.incidents import Incident, NearbyChange
-from vocabulary.scene import Scene
+from vocabulary.scene import Scene, Watch
 
 MAX_TEXT = 20_000
 """Far above what bounded names can make of a command: one that is cut off would be another."""
@@ -140,6 +142,26 @@ def node_of(incident: Incident, scene: Scene) -> str:
 def free_gpus(scene: Scene, without_node: str = "") -> int:
     """How many GPUs are seen that nothing holds, those of one node left out."""
     return sum(not without_node or gpu.node != without_node for gpu in register(scene).free)
+
+
+def works(replica: Replica) -> bool:
+    """Whether it could take a request now."""
+    return replica.state in _WORKS
+
+
+def working(replicas: Iterable[Replica]) -> list[Replica]:
+    """Those of *replicas* that could take a request now."""
+    return [one for one in replicas if works(one)]
+
+
+def newest(scene: Scene, watch: Watch, label: str) -> dict[str, float]:
+    """The newest known value of *watch* by *label*, added up where several rows share one."""
+    found: dict[str, float] = {}
+    for labels, row in scene.frame(watch).rows():
+        known = row[~np.isnan(row)]
+        if labels.get(label) and known.size:
+            found[labels[label]] = found.get(labels[label], 0.0) + float(known[-1])
+    return found
 
 
 def blamed_change(incident: Incident, kinds: frozenset[str]) -> NearbyChange | None:

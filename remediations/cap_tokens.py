@@ -13,7 +13,7 @@ from vocabulary.contracts import Remediation
 from vocabulary.failure_modes import FailureMode
 from vocabulary.incidents import Incident
 from vocabulary.scene import Scene
-from vocabulary.signals import KV_USAGE, TENANT_INPUT_RATE
+from vocabulary.signals import KV_USAGE, TENANT_ANSWER_LENGTH, TENANT_INPUT_RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,13 @@ class CapTokens(Remediation):
         if not model or not scene.now:
             return None
         tenant = incident.tenants[0] if len(incident.tenants) == 1 else ""
-        verify = (
-            until(TENANT_INPUT_RATE, "tenant", tenant, "falls", 15)
-            if tenant
-            else until(KV_USAGE, "model", model, "< 0.95", 15)
-        )
+        if incident.failure_mode is f.RUNAWAY_OUTPUT and tenant:
+            capped = f"is at most {self.max_tokens}"
+            verify = until(TENANT_ANSWER_LENGTH, "tenant", tenant, capped, 15)
+        elif tenant:
+            verify = until(TENANT_INPUT_RATE, "tenant", tenant, "falls", 15)
+        else:
+            verify = until(KV_USAGE, "model", model, "< 0.95", 15)
         return _fleet.action(
             incident,
             self.card,

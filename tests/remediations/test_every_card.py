@@ -40,6 +40,8 @@ def incident_of(mode: FailureMode, world: World) -> Incident:
 
 
 def proposed(card: type[Remediation], world: World) -> list[Action]:
+    if f.OVER_REPLICATION in card.answers:
+        world.set_state(world.replicas[0].entity, ReplicaState.IDLE)
     found = [card().propose(incident_of(mode, world), world.scene()) for mode in card.answers]
     return [one for one in found if one is not None]
 
