@@ -26,6 +26,8 @@ class Deployment:
     speed: EngineModel
     slowdown: float = 1.0
     """Of every step of a pod of this revision."""
+    load_factor: float = 1.0
+    """How many times as long as usual its pods take to load."""
 
 
 @dataclass(slots=True)

@@ -10,11 +10,12 @@ import heapq
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from itertools import count
 
 import numpy as np
 
+from simulator.front_end import FrontEnd
+from simulator.requests import Leaving, Outcome, Phase, Request
 from simulator.tallies import Tally
 
 
@@ -42,59 +43,6 @@ class EngineModel:
     """From the start of the process to the first answer: weights, graphs, warm-up."""
 
 
-class Phase(Enum):
-    """Where a request is inside the engine."""
-
-    WAITING = "waiting"
-    PREFILL = "prefill"
-    DECODE = "decode"
-    GONE = "gone"
-
-
-@dataclass(slots=True, eq=False)
-class Request:
-    """One call inside one engine."""
-
-    ticket: int
-    """Whose call it is: the gateway's number for this attempt."""
-    arrived: float
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    phase: Phase = Phase.WAITING
-    admitted: float = 0.0
-    first_token: float = 0.0
-    generated: int = 0
-    to_prefill: int = 0
-    """Prompt tokens still to be computed."""
-    kv: int = 0
-    """Tokens held in the cache when it last changed phase."""
-    since_step: int = 0
-    finish_step: int = 0
-    preemptions: int = 0
-    abandoned: bool = False
-    """The caller has gone; the engine learns of it at its next step."""
-
-
-class Outcome(Enum):
-    """How a request left the engine."""
-
-    STOP = "stop"
-    LENGTH = "length"
-    ABORT = "abort"
-    LOST = "lost"
-    """The process died under it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """A request that left, and when."""
-
-    at: float
-    request: Request
-    outcome: Outcome
-
-
 @dataclass(slots=True)
 class Engine:
     """The scheduler and its counters. Time is what `advance` is told."""
@@ -111,6 +59,15 @@ class Engine:
     """Share of the KV cache that can be used."""
     stalled: bool = False
     """True: no step ends any more, while the process and its page live on."""
+    garbled: float = 0.0
+    """Share of new requests whose answer is noise and runs on to what was asked for at most."""
+    deaf: bool = False
+    """True: that a caller has gone never reaches the scheduler, and the answer runs on."""
+    leak_bytes: float = 0.0
+    """Host memory that every request leaves behind."""
+    kv_lost: int = 0
+    """Tokens of the KV cache that are held for nobody until the process starts anew."""
+    front_end: FrontEnd = field(default_factory=FrontEnd)
     spins: bool = True
     """Whether a stalled engine keeps its GPUs at 100 % (a collective that never ends) or at 0."""
     waiting: deque[Request] = field(default_factory=deque)
@@ -136,8 +93,9 @@ class Engine:
 
     @property
     def queued(self) -> int:
-        """Requests waiting, those that just arrived included."""
-        return len(self.waiting) + len(self._inbox)
+        """Requests waiting for the scheduler, those it has just been handed included."""
+        handed = sum(one.ready <= max(self.clock, one.arrived) for one in self._inbox)
+        return len(self.waiting) + handed
 
     @property
     def kv_capacity(self) -> int:
@@ -155,7 +113,18 @@ class Engine:
 
     def submit(self, request: Request) -> None:
         """Take a request; its `arrived` must not lie before that of the one submitted last."""
+        asked = request.input_tokens + request.output_tokens
+        request.ready = self.front_end.ready(request.arrived, asked)
+        if self.garbled and self.rng.random() < self.garbled:
+            request.endless = True
+            request.output_tokens = max(request.output_tokens, self.tally.max_answer)
         self._inbox.append(request)
+
+    def lose_kv(self, tokens: int) -> None:
+        """Blocks are never given back."""
+        lost = min(tokens, self.kv_capacity - self.kv_lost)
+        self.kv_lost += lost
+        self.kv_used += lost
 
     def leavings(self) -> list[Leaving]:
         """Those that left since the last call."""
@@ -172,7 +141,7 @@ class Engine:
         self.decoding.clear()
         self._inbox.clear()
         self._finishing.clear()
-        self.kv_used = 0
+        self.kv_used = self.kv_lost = 0
 
     def advance(self, to: float) -> None:
         """Run until *to*; the last step may end a little later."""
@@ -188,12 +157,12 @@ class Engine:
             elif self.decoding:
                 self._decode(to)
             elif self._inbox:
-                self.clock = max(self.clock, min(self._inbox[0].arrived, to))
+                self.clock = max(self.clock, min(self._inbox[0].ready, to))
             else:
                 self.clock = to
 
     def _take_arrivals(self, until: float) -> None:
-        while self._inbox and self._inbox[0].arrived <= until:
+        while self._inbox and self._inbox[0].ready <= until:
             request = self._inbox.popleft()
             self.waiting.append(request)
 
@@ -236,7 +205,7 @@ class Engine:
         seconds = (
             model.base
             + model.per_request * batch
-            + model.per_kv_token * self.kv_used
+            + model.per_kv_token * (self.kv_used - self.kv_lost)
             + model.per_prefill_token * chunk
         )
         return seconds * self.slowdown * self._noise.pop() / self.pace
@@ -288,7 +257,7 @@ class Engine:
         if not batch:
             return
         seconds = self._step_seconds(batch, 0)
-        limit = min(to, self._inbox[0].arrived) if self._inbox else to
+        limit = min(to, self._inbox[0].ready) if self._inbox else to
         steps = min(
             self._next_finish() - self.steps,
             int((limit - self.clock) / seconds) + 1,
@@ -315,13 +284,17 @@ class Engine:
             request = self.decoding.pop(number, None)
             if request is None:
                 continue
+            if request.finish_step > self.steps:  # it runs on
+                heapq.heappush(self._finishing, (request.finish_step, number))
+                continue
             self._settle(request)
             self.kv_used -= request.kv
             if request.abandoned:
                 self._leave(request, Outcome.ABORT)
                 continue
+            cut = request.endless or request.ticket % 10 == 0
             # about one answer in ten runs into its limit; the ticket keeps it deterministic
-            self._leave(request, Outcome.LENGTH if request.ticket % 10 == 0 else Outcome.STOP)
+            self._leave(request, Outcome.LENGTH if cut else Outcome.STOP)
 
     def _settle(self, request: Request) -> None:
         """Bring a decoding request's token counts up to this step."""
@@ -333,6 +306,7 @@ class Engine:
     def _leave(self, request: Request, outcome: Outcome) -> None:
         request.phase = Phase.GONE
         self.tally.left(request, outcome, self.clock)
+        self.tally.leaked_bytes += self.leak_bytes
         self._left.append(Leaving(self.clock, request, outcome))
 
     def _make_room(self, tokens: int) -> bool:
@@ -360,6 +334,9 @@ class Engine:
 
     def abandon(self, requests: Sequence[Request]) -> None:
         """Their callers hung up: free them as soon as a step ends."""
+        if self.deaf:
+            self._run_on(requests)
+            return
         for request in requests:
             request.abandoned = True
         if self.stalled:
@@ -375,3 +352,10 @@ class Engine:
                 queue.remove(request)
                 self.kv_used -= request.kv
                 self._leave(request, Outcome.ABORT)
+
+    def _run_on(self, requests: Sequence[Request]) -> None:
+        """Nobody reads them any more, and they decode on to the end of their context."""
+        for request in requests:
+            request.output_tokens = max(1, self.model.max_context - request.input_tokens)
+            if request.phase is Phase.DECODE:
+                request.finish_step = request.since_step + request.output_tokens - request.generated

@@ -13,7 +13,8 @@ import numpy as np
 
 from simulator.cluster import PoolSpec
 from simulator.counting import SECONDS_AT_GATEWAY, SECONDS_PER_TOKEN_AT_GATEWAY, Histogram
-from simulator.engine import Engine, Leaving, Outcome, Request
+from simulator.engine import Engine
+from simulator.requests import Leaving, Outcome, Request
 from simulator.traffic import Arrival
 
 _OVERHEAD = 0.012
@@ -246,6 +247,14 @@ class Gateway:
             if self.policies[operation.call.pool].hangs_up and backend is not None:
                 backend.engine.abandon([request])
             self._attempt_failed(operation, TIMEOUT, now)
+
+    def leave(self, operation: Operation) -> None:
+        """The caller closes the connection; nobody waits for the answer any more."""
+        backend, request = operation.backend, operation.request
+        self._release(operation)
+        if backend is not None and request is not None:
+            backend.engine.abandon([request])
+        self._close(operation)
 
     def hang_up_on_zombies(self, engines: Iterable[Engine]) -> None:
         """Close the connections of attempts that were given up: their work ends too."""

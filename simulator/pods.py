@@ -8,6 +8,7 @@ import numpy as np
 from fleet.identity import pod_replica_id
 from simulator.cluster import NAMESPACE, PoolSpec
 from simulator.engine import Engine, EngineModel
+from simulator.front_end import FrontEnd
 from simulator.pages import llamacpp, vllm
 from simulator.pages.text import Writer
 from simulator.tallies import Tally
@@ -17,6 +18,8 @@ _LONGEST_BACK_OFF = 300.0
 _FIRST_BACK_OFF = 10.0
 _ROUTE_LAG = 5.0
 """Seconds until the route has learnt that a container died. Our judgement."""
+_PROBE_SECONDS = 15.0
+"""Three probes of 5 s each, as charts of vLLM set them."""
 _GRACE = 30.0
 """Kubernetes' default grace period for a pod that is asked to end."""
 
@@ -51,6 +54,14 @@ class Pod:
     hangs: bool = False
     """True: the door takes connections and never answers."""
     restarts: int = 0
+    load_factor: float = 1.0
+    """How many times as long as usual it takes to load."""
+    grace: float = _GRACE
+    """Seconds it may go on when it is asked to end."""
+    probe_limit: int = 0
+    """Requests inside from which its health check answers too late; 0 is never."""
+    probe_late_since: float = -1.0
+    probe_kills: int = 0
     back_off: float = _FIRST_BACK_OFF
     writer: Writer = field(init=False)
 
@@ -84,24 +95,39 @@ class Pod:
 
     def step(self, now: float) -> None:
         """Let time pass for the life cycle."""
+        self._probe(now)
         waited = now - self.since
         if self.stage is Stage.DOWN and waited >= self.back_off:
             self.back_off = min(_LONGEST_BACK_OFF, 2 * self.back_off)
             self.restarts += 1
             self.stage, self.since = Stage.LOADING, now
-        elif self.stage is Stage.LOADING and waited >= self.engine.model.load_seconds:
+        elif self.stage is Stage.LOADING and (
+            waited >= self.engine.model.load_seconds * self.load_factor
+        ):
             self.begin_counting(self.since)
             self.engine.clock = now
             self.stage, self.since = Stage.READY, now
-        elif self.stage is Stage.DRAINING and (
-            waited >= _GRACE or not (self.engine.running or self.engine.queued)
-        ):
+        elif self.stage is Stage.DRAINING and (waited >= self.grace or not self.engine.requests()):
             self.engine.lose_everything(now)
             self.stage, self.since = Stage.GONE, now
+
+    def _probe(self, now: float) -> None:
+        """The kubelet kills a container whose health check is late three times in a row."""
+        inside = len(self.engine.requests()) if self.probe_limit else 0
+        late = self.stage is Stage.READY and 0 < self.probe_limit <= inside
+        if not late:
+            self.probe_late_since = -1.0
+        elif self.probe_late_since < 0.0:
+            self.probe_late_since = now
+        elif now - self.probe_late_since >= _PROBE_SECONDS:
+            self.probe_late_since = -1.0
+            self.probe_kills += 1
+            self.crash(now)
 
     def begin_counting(self, started: float) -> None:
         """A fresh process, started at *started*: its counters are at zero."""
         self.engine.tally = Tally(started, self.engine.model.max_context)
+        self.engine.front_end = FrontEnd(self.engine.front_end.seconds_per_token)
 
     def page(self, now: float) -> bytes:
         """What /metrics answers."""

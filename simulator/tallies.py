@@ -17,7 +17,7 @@ from simulator.counting import (
 )
 
 if TYPE_CHECKING:
-    from simulator.engine import Outcome, Request
+    from simulator.requests import Outcome, Request
 
 
 def _seconds() -> Histogram:
@@ -46,6 +46,8 @@ class Tally:
     busy_slots: int = 0
     """Decoding requests summed over steps."""
     longest: int = 0
+    leaked_bytes: float = 0.0
+    """Host memory that was never given back."""
     finished: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("stop", "length", "abort", "error", "repetition"), 0)
     )
@@ -80,7 +82,7 @@ class Tally:
         """A request came out of the queue for the first time."""
         self.looked_up_tokens += request.input_tokens
         self.hit_tokens += min(request.cached_tokens, request.input_tokens - 1)
-        self.queue.observe(max(0.0, at - request.arrived))
+        self.queue.observe(max(0.0, at - request.ready))
 
     def first_token(self, request: "Request", at: float) -> None:
         """Its prompt is computed and the first token is out."""

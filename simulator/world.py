@@ -129,8 +129,11 @@ class World:
             self._gpu_next += _GPU_EVERY
 
     def _live(self, pod: Pod, now: float) -> None:
-        before, restarts = pod.stage, pod.restarts
+        before, restarts, kills = pod.stage, pod.restarts, pod.probe_kills
         pod.step(now)
+        if pod.probe_kills != kills:
+            what = f"liveness probe of {pod.pool.server} failed: its node kills the container"
+            self.note(Change(now, "probe", self.replica(pod), what))
         if pod.restarts != restarts:
             self.note(
                 Change(
@@ -320,6 +323,7 @@ class World:
             node, gpus, now,
         )  # fmt: skip
         pod.engine.slowdown = deployment.slowdown
+        pod.load_factor = deployment.load_factor
         for gpu in gpus:
             self.bank.holders[gpu] = pod.uid
         self._pods.append(pod)

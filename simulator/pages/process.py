@@ -3,8 +3,13 @@
 from simulator.pages.text import Rows
 
 
-def process_rows(started: float, now: float, resident_bytes: float) -> dict[str, Rows]:
-    """Rows of the `python_*` and `process_*` families of a process up since *started*."""
+def process_rows(
+    started: float, now: float, resident_bytes: float, *, busy_seconds: float = 0.0
+) -> dict[str, Rows]:
+    """Rows of the `python_*` and `process_*` families of a process up since *started*.
+
+    *busy_seconds* of a core were used beyond what an event loop takes anyhow.
+    """
     age = max(0.0, now - started)
     generations = ("0", "1", "2")
     return {
@@ -21,7 +26,7 @@ def process_rows(started: float, now: float, resident_bytes: float) -> dict[str,
         "process_virtual_memory_bytes": [((), resident_bytes * 4)],
         "process_resident_memory_bytes": [((), resident_bytes)],
         "process_start_time_seconds": [((), started)],
-        "process_cpu_seconds_total": [((), round(30.0 + age * 0.4, 2))],
+        "process_cpu_seconds_total": [((), round(30.0 + age * 0.4 + busy_seconds, 2))],
         "process_open_fds": [((), 97.0)],
         "process_max_fds": [((), 1048576.0)],
     }

@@ -31,7 +31,12 @@ def render(writer: Writer, engine: Engine, model: str, now: float) -> bytes:
     tally = engine.tally
     own = ("0", model)  # labels `engine` and `model_name` in the order of the families
     rows: dict[str, Rows] = {
-        **process_rows(tally.started, now, 6.1e9),
+        **process_rows(
+            tally.started,
+            now,
+            6.1e9 + tally.leaked_bytes,
+            busy_seconds=engine.front_end.worked(now),
+        ),
         **_gauges(engine, own),
         **_counters(engine, own),
         **_histograms(engine, own),
