@@ -309,6 +309,7 @@ def node_body(name: str = "n1", **more: Any) -> Body:
         "spec": {"unschedulable": more.get("cordoned", False), "taints": more.get("taints", [])},
         "status": {
             "capacity": more.get("capacity", {"cpu": "64", "nvidia.com/gpu": "8"}),
+            **({"allocatable": more["allocatable"]} if "allocatable" in more else {}),
             "conditions": [{"type": "Ready", "status": more.get("ready", "True"),
                             "reason": more.get("why", "KubeletReady")}],
             "nodeInfo": {"kubeletVersion": more.get("kubelet", "v1.33.1"),

@@ -24,6 +24,7 @@ from service.kubernetes.nodes import Node
 from service.kubernetes.pod_objects import pod_of
 from service.kubernetes.probe_kills import ProbeKill
 from service.kubernetes.workload_objects import Workload, workload_of
+from vocabulary import statements
 from vocabulary.entities import Change
 from vocabulary.errors import SourceError
 from vocabulary.pods import Pod
@@ -238,17 +239,27 @@ class ClusterWatch:
             yield from autoscalers.changes_between(before, after, self.now())
 
     def _pending(self, before: Pod | None, after: Pod | None) -> Iterator[Change]:
-        """A pod that serves models and finds no node; it leaves this list once it has one."""
-        if after is None or not after.unschedulable or (before and before.unschedulable):
-            return
-        serves = after.asks_for_gpu or any(map(engine_of, after.containers))
-        if serves or any(
-            one.partition("=")[::2] in after.labels.items() for one in self.pod_labels
-        ):
-            what = f"{after.name} finds no node: {after.unschedulable}"
+        """A pod that serves models and finds no node; it leaves this list once it has one, and when
+        it is deleted.
+        """  # noqa: D205 - one sentence does not hold it
+        if before is not None and before.unschedulable:
+            over = after is None or not after.unschedulable
+            if over and self._serves(before):
+                what, told = f"{before.name} {statements.NODE_FOUND}", f"{before.uid}/waited"
+                pool = identity.pool(before.pool)
+                yield Change(self.now(), "pending", pool, what, before.pool, told)
+        elif after is not None and after.unschedulable and self._serves(after):
+            what = f"{after.name} {statements.NO_NODE}: {after.unschedulable}"
             told = f"{after.uid}/unschedulable"
             pool = identity.pool(after.pool)
             yield Change(self.now(), "pending", pool, what, after.pool, told)
+
+    def _serves(self, pod: Pod) -> bool:
+        return (
+            pod.asks_for_gpu
+            or any(map(engine_of, pod.containers))
+            or any(one.partition("=")[::2] in pod.labels.items() for one in self.pod_labels)
+        )
 
     def _follow_config_maps(self) -> None:
         """Not before the workloads that name them are known."""

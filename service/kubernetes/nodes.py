@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fleet import identity
-from service.kubernetes.json_fields import mapping, mappings, metadata, text, texts
+from service.kubernetes.json_fields import mapping, mappings, metadata, text, texts, whole
+from vocabulary import statements
 from vocabulary.entities import Change
 
 _DRIVER_FULL = "nvidia.com/cuda.driver-version.full"
@@ -39,6 +40,15 @@ class Node:
     """`True`, `False` or `Unknown`."""
     why: str = ""
     """Reason of that."""
+    gpus_there: int = 0
+    """Devices its plugins have registered, ill ones included."""
+    gpus_offered: int = 0
+    """Devices that pods can be given."""
+
+    @property
+    def short(self) -> bool:
+        """Whether it offers less than it has."""
+        return self.gpus_offered < self.gpus_there
 
 
 def node_of(body: Mapping[str, Any]) -> Node:
@@ -69,6 +79,8 @@ def node_of(body: Mapping[str, Any]) -> Node:
         boot=text(info.get("bootID")),
         ready=text(ready.get("status")),
         why=text(ready.get("reason")),
+        gpus_there=_devices(status.get("capacity")),
+        gpus_offered=_devices(status.get("allocatable", status.get("capacity"))),
     )
 
 
@@ -83,15 +95,16 @@ def changes_between(before: Node | None, after: Node | None, now: float) -> Iter
 
 def _statements(before: Node | None, after: Node | None) -> Iterator[tuple[str, str]]:
     if before is None and after is not None:
-        yield "node", f"{after.name} joined the cluster"
+        yield "node", f"{after.name} {statements.JOINED}"
         return
     if before is not None and after is None:
-        yield "node", f"{before.name} left the cluster"
+        yield "node", f"{before.name} {statements.LEFT}"
         return
     assert before is not None
     assert after is not None
     if before.cordoned != after.cordoned:
-        yield "node", f"{after.name} {'cordoned' if after.cordoned else 'uncordoned'}"
+        cordon = statements.CORDONED if after.cordoned else statements.UNCORDONED
+        yield "node", f"{after.name} {cordon}"
     taints = [f"+{one}" for one in sorted(after.taints.keys() - before.taints.keys())]
     taints += [f"-{one}" for one in sorted(before.taints.keys() - after.taints.keys())]
     if taints:
@@ -105,13 +118,28 @@ def _statements(before: Node | None, after: Node | None) -> Iterator[tuple[str, 
     if before.boot and after.boot and before.boot != after.boot:
         yield "restart", f"{after.name} rebooted"
     if before.ready != after.ready and before.ready and after.ready:
-        well = "is ready" if after.ready == "True" else f"is not ready ({after.why})"
-        yield "health", f"{after.name} {well}"
+        ill = f"{statements.NOT_READY} ({after.why})"
+        yield "health", f"{after.name} {statements.READY if after.ready == 'True' else ill}"
+    if before.gpus_offered != after.gpus_offered and (before.short or after.short):
+        # a plugin that is gone for five minutes takes its devices out of the capacity too
+        there = max(before.gpus_there, after.gpus_there)
+        offer = f"{statements.OFFERS} {after.gpus_offered} of its {there} GPUs"
+        yield "health", f"{after.name} {offer}"
 
 
 def driver_words(old: str, new: str) -> str:
     """A change of driver in the same words, whoever sees it: a node's label, or NVML."""
     return f"GPU driver {old} → {new}"
+
+
+def _devices(resources: Any) -> int:
+    counted = mapping(resources).items()
+    return sum(_count(value) for name, value in counted if str(name).startswith(_GPUS))
+
+
+def _count(value: Any) -> int:
+    """Extended resources are whole numbers, which the API writes as strings."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else whole(value) or 0
 
 
 def _driver(labels: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from fleet import identity
+from vocabulary import statements
 from vocabulary.entities import Change
 from vocabulary.pods import Container, Pod
 
@@ -33,7 +34,7 @@ def changes_between(before: Pod | None, after: Pod, cluster: str, now: float) ->
     for container in after.containers:
         earlier = known.get(container.name)
         if container.waiting and not (earlier is not None and earlier.waiting):
-            what = f"{after.name} cannot start {container.name}: {_stuck(container)}"
+            what = f"{after.name} {statements.CANNOT_START} {container.name}: {_stuck(container)}"
             told = f"{after.uid}/{container.name}/{container.image}/{container.waiting}"
             yield Change(now, "pending", pool, what, after.pool, told)
         if earlier is None:
@@ -48,6 +49,15 @@ def changes_between(before: Pod | None, after: Pod, cluster: str, now: float) ->
             what = f"{after.name} restarted: {_why(container)}"
             told = f"{who}/restart {container.restarts}"
             yield Change(at, "restart", entity, what, after.pool, told)
+
+
+def unstuck(before: Pod | None, after: Pod | None, now: float) -> Iterator[Change]:
+    """That nothing keeps its containers from starting any more: they could, or the pod is gone."""
+    if before is None or not any(one.waiting for one in before.containers):
+        return
+    if after is None or not any(one.waiting for one in after.containers):
+        what = f"{before.name} {statements.CAN_START}"
+        yield Change(now, "pending", identity.pool(before.pool), what, before.pool)
 
 
 def _taken(before: Pod | None, after: Pod) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from service.kubernetes.api_server import ApiServer, pods_of
 from service.kubernetes.informer import Informer
-from service.kubernetes.pod_changes import changes_between
+from service.kubernetes.pod_changes import changes_between, unstuck
 from service.kubernetes.pod_objects import pod_of
 from vocabulary.entities import Change
 from vocabulary.pods import Container, Pod
@@ -86,6 +86,7 @@ class PodWatch:
         self._informer.close()
 
     def _note(self, before: Pod | None, after: Pod | None) -> None:
+        self._changes.extend(unstuck(before, after, self.now()))
         if after is not None:
             self._changes.extend(changes_between(before, after, self.cluster, self.now()))
 

@@ -28,6 +28,7 @@ from fake_api_server import (
 
 from service.kubernetes.api_server import ApiServer
 from service.kubernetes.cluster_watch import READ, ClusterWatch, unreadable
+from vocabulary import statements
 from vocabulary.entities import Change
 
 WHY = "0/5 nodes are available: 5 Insufficient nvidia.com/gpu."
@@ -120,7 +121,7 @@ def test_what_is_there_has_not_changed_and_every_kind_of_act_is_told(
     assert watch.take_changes() == []
 
 
-def test_a_pod_that_finds_its_node_leaves_the_list_and_is_told_of_once(
+def test_a_pod_that_waits_for_a_node_is_told_of_once_and_so_is_that_it_found_one(
     api: FakeApiServer, begin: Callable[..., ClusterWatch]
 ) -> None:
     watch = begin()
@@ -130,6 +131,8 @@ def test_a_pod_that_finds_its_node_leaves_the_list_and_is_told_of_once(
     api.put(pod_body("chat-2", node="", labels={"x": "y"}, **pending))
     api.put(pod_body("chat-2", node="n1"))
     until(lambda: not watch._unscheduled.known)
+    (found,) = told(watch)
+    assert (found.kind, found.what) == ("pending", f"chat-2 {statements.NODE_FOUND}")
     assert watch.take_changes() == []
 
 

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from fake_api_server import pod_body
 
-from service.kubernetes.pod_changes import changes_between
+from service.kubernetes.pod_changes import changes_between, unstuck
 from service.kubernetes.pod_objects import pod_of
+from vocabulary import statements
 from vocabulary.entities import Change
+from vocabulary.statements import statement
 
 
 def changes(before: dict[str, Any] | None, after: dict[str, Any]) -> list[Change]:
@@ -85,3 +87,21 @@ def test_each_restart_has_an_id_of_its_own() -> None:
     again = changes(ended(1, "Error"), {**ended(1, "Error"), "restarts": 2})
     assert first[0].id != again[0].id
     assert first[0].id == changes({}, ended(1, "Error"))[0].id
+
+
+def test_a_pod_that_could_not_start_is_told_of_again_when_it_can_or_is_gone() -> None:
+    waits = pod_of(pod_body("chat-1", **stuck("ErrImagePull")))
+    for after in (pod_of(pod_body("chat-1")), None):
+        (change,) = unstuck(waits, after, 500.0)
+        assert (change.kind, change.pool) == ("pending", "llm/chat")
+        assert statement(change.what) == ("chat-1", statements.CAN_START, "")
+    assert list(unstuck(waits, waits, 500.0)) == []
+    assert list(unstuck(pod_of(pod_body("chat-1")), None, 500.0)) == []
+
+
+def test_the_fixed_words_are_found_in_what_is_told() -> None:
+    (change,) = changes(None, {**stuck("ErrImagePull"), "image": "x/y:1"})
+    assert statement(change.what) == (
+        "chat-1", statements.CANNOT_START, "vllm: ErrImagePull of x/y:1: not found",
+    )  # fmt: skip
+    assert statement("taints of n1: +team:NoExecute") is None
