@@ -41,18 +41,25 @@ def detect_file(
         ConfigError: The file cannot be read as a table, or a column is not what is needed.
     """
     table = read_table(path)
-    name = _time_column(table, path, time_column)
+    name = time_column_of(table, path, time_column)
     times = parse_times(table[name], path, name)
     order = np.argsort(times, kind="stable")
     judge = scorer or PointAnomaly()
-    # the usual step of the rows that get no score: later rows must not change earlier scores
-    gaps = np.diff(times[order][: judge.warm_up])
-    step = float(np.median(gaps[gaps > 0.0])) if (gaps > 0.0).any() else 60.0
+    step = usual_step(times[order][: judge.warm_up])
     columns = {
         column: _score(judge, times, values, order, step)
-        for column, values in _values(table, path, name, value_columns).items()
+        for column, values in value_columns_of(table, path, name, value_columns).items()
     }
     return {"columns": columns}
+
+
+def usual_step(times: Array) -> float:
+    """Median distance of rows, seconds; a minute when no two differ.
+
+    Given the first rows only, so that later ones change nothing said of earlier ones.
+    """
+    gaps = np.diff(times)
+    return float(np.median(gaps[gaps > 0.0])) if (gaps > 0.0).any() else 60.0
 
 
 def read_table(path: Path) -> "pd.DataFrame":
@@ -108,12 +115,17 @@ def parse_times(column: "pd.Series[Any]", path: Path, name: str) -> Array:
     return np.asarray(since_epoch.dt.total_seconds(), dtype=np.float64)
 
 
-def _time_column(table: "pd.DataFrame", path: Path, wanted: str | None) -> str:
+def time_column_of(table: "pd.DataFrame", path: Path, wanted: str | None) -> str:
+    """The name of the time column: *wanted*, or the one that looks like it.
+
+    Raises:
+        ConfigError: There is none, or *wanted* is not there.
+    """
     import pandas as pd
 
     names = list(map(str, table.columns))
     if wanted is not None:
-        return _existing(wanted, names, path, "--time-column")
+        return existing(wanted, names, path, "--time-column")
     by_name = {name.lower(): name for name in reversed(names)}
     for known in TIME_NAMES:
         if known in by_name:
@@ -130,13 +142,18 @@ def _time_column(table: "pd.DataFrame", path: Path, wanted: str | None) -> str:
     )
 
 
-def _values(
+def value_columns_of(
     table: "pd.DataFrame", path: Path, time_column: str, wanted: tuple[str, ...]
 ) -> dict[str, Array]:
+    """The value columns as numbers, NaN where a row holds none: *wanted*, or all numeric ones.
+
+    Raises:
+        ConfigError: A column is not there or holds no number.
+    """
     import pandas as pd
 
     names = list(map(str, table.columns))
-    chosen = [_existing(name, names, path, "--value-column") for name in wanted]
+    chosen = [existing(name, names, path, "--value-column") for name in wanted]
     if not chosen:
         chosen = [
             name
@@ -207,7 +224,12 @@ def _last(part: npt.NDArray[np.intp], scores: Array) -> int:
     return int(high[-1])
 
 
-def _existing(name: str, names: list[str], path: Path, flag: str) -> str:
+def existing(name: str, names: list[str], path: Path, flag: str) -> str:
+    """*name*, if the table has such a column; *flag* is where it was asked for.
+
+    Raises:
+        ConfigError: It has not.
+    """
     if name not in names:
         raise ConfigError(f"{path}: no column {name!r} ({flag}); there are {_listed(names)}")
     return name

@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 from service import logs
 from service.cli import (
     bench,
+    changes,
     console,
     detect,
     drill,
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (up, node, console, detect, drill, bench, inspect):
+for module in (up, node, console, detect, changes, drill, bench, inspect):
     module.register(app)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(usage.app, name="usage")
