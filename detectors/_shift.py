@@ -41,6 +41,7 @@ def shifted(
     *chance* is the two-sided probability of such a difference between equal stretches. Nothing is
     learnt from the spans in *ill*. A blip that is gone again is no shift.
     """
+    ill = tuple(ill)
     usual = without(times, row, ill)
     before = span(times, usual, float(times[0]), now - recent - 300.0)
     after = span(times, row, now - recent, now)
@@ -50,6 +51,8 @@ def shifted(
     found = compare(before, after, floor=floor)
     if found is None or found.p_value > chance or went_away(before, after):
         return None
-    moved = step_time(times, usual)
+    # The trouble that goes on may be this very shift: only what is over is no part of its story.
+    over = [(start, end) for start, end in ill if end < now]
+    moved = step_time(times, without(times, row, over))
     since = moved if moved is not None and moved >= now - 2.0 * recent - 600.0 else now - recent
     return Shift(found.before, found.after, since)

@@ -40,6 +40,9 @@ class Assembler:
             case.incident = self._diagnosed(case, tracked, drawn, readings)
         elif not case.live:
             case.incident = case.incident.evolve(impact=_at_its_worst(case))
+        else:
+            entities = _entities(case.incident.entity, case)
+            case.incident = case.incident.evolve(entities=entities)
         incident = case.incident.evolve(actions=self.cards.offered(case.incident, scene))
         case.incident = incident.evolve(title=title(incident), headline=headline(incident))
         case.assembled_at = scene.now
@@ -59,7 +62,7 @@ class Assembler:
             pool=_first(one.pool for one in (first, *tracked)),
             model=_first(one.model for one in (first, *tracked)),
             since=since,
-            entities=_entities(first, case),
+            entities=_entities(first.entity, case),
             tenants=impact.tenants(tracked),
             impact=_grown(old.impact, cost),
             changes=changes,
@@ -79,8 +82,8 @@ class Assembler:
         return (("Incident", page), ("Runbook", f"{runbooks}/{alert_name(first.mode)}.md"))
 
 
-def _entities(first: Tracked, case: Case) -> tuple[Entity, ...]:
-    everyone = (first.entity, *(one.entity for one in case.main()))
+def _entities(first: Entity, case: Case) -> tuple[Entity, ...]:
+    everyone = (first, *(one.entity for one in case.main()))
     context = (one.entity for one in case.tracked.values())
     return tuple(dict.fromkeys((*everyone, *context)))[:MAX_ENTITIES]
 

@@ -53,9 +53,11 @@ def rank(
     for one in leaders.values():
         score, why = _judge(one, list(leaders.values()), changes, settings)
         scored.append((score, one.mode.code, _cause(one, score, why)))
-        for mode, factor, reason in suspicions(one, readings):
-            better = Cause(mode, one.entity, score * factor, reason, _ids(one))
-            scored.append((better.score, mode.code, better))
+        found = {other.mode for other in leaders.values()}
+        for other in suspicions(one, readings):
+            if other.mode not in found:
+                better = Cause(other.mode, other.entity, score * other.factor, other.why, _ids(one))
+                scored.append((better.score, other.mode.code, better))
     total = sum(score for score, _, _ in scored) + UNKNOWN
     ranked = sorted(scored, key=lambda item: (-round(item[0], 9), item[1]))[:MAX_CAUSES]
     return tuple(

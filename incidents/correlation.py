@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from incidents.explains import BOTH_WAYS, CAUSES_OF, EARLIER, meeting
+from incidents.explains import BOTH_WAYS, CAUSES_OF, DATING, EARLIER, meeting
 from incidents.places import NARROW, ONE_HALL
 from incidents.settings import DeskSettings
 from incidents.tracking import Case, Tracked
@@ -142,6 +142,7 @@ def link(cause: Tracked, symptom: Tracked, settings: DeskSettings) -> float:
 def _in_time(cause: Tracked, symptom: Tracked, settings: DeskSettings) -> bool:
     """The cause began before the symptom, and had not ended long before it."""
     slack = settings.slack_seconds
+    slack += DATING.get(cause.mode.word, 0.0) + DATING.get(symptom.mode.word, 0.0)
     return cause.since - slack <= symptom.since <= cause.last_at + slack
 
 

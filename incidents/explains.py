@@ -181,6 +181,7 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
             f.CAPACITY_SHORTAGE,
             f.KV_EXHAUSTION,
             f.COST_SPIKE,
+            f.TENANT_HOG,
         ),
         Reach.TENANT: (f.COST_SPIKE,),
     },
@@ -222,6 +223,16 @@ EARLIER = {f.RETRY_STORM.word: 120.0, **{one.word: -300.0 for one in SYMPTOMS}}
 """Seconds by which a mode is taken to be older than its findings say, where either could be the
 cause: a storm is dated when its ratio has doubled, a queue at its first request; what only says
 that it hurts is a consequence unless it came well before. Our judgement, after drills."""
+
+DATING = {
+    f.TENANT_HOG.word: 900.0,
+    f.PREFIX_CACHE_COLLAPSE.word: 900.0,
+    f.RUNAWAY_OUTPUT.word: 600.0,
+    f.DEAR_MODEL_MIX.word: 600.0,
+    f.COST_SPIKE.word: 600.0,
+}
+"""Seconds by which findings of a mode may be dated wrongly, above what every detector may be: they
+compare long stretches of a ratio or of spend, whose edges are soft. Our judgement, after drills."""
 
 _NEAR = frozenset({"replica", "gpu"})
 _KINDS = {

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from vocabulary.entities import Entity, EntityKind, Gpu, Replica
-from vocabulary.failure_modes import GPU_THROTTLING
+from vocabulary.failure_modes import GPU_THROTTLING, TENANT_HOG
 from vocabulary.findings import Finding
 from vocabulary.scene import Scene
 
@@ -69,7 +69,8 @@ def places(finding: Finding, drawn: Map) -> tuple[frozenset[str], frozenset[str]
     service = _service(finding, drawn)
     if finding.entity.kind is EntityKind.TENANT:
         own = frozenset({f"tenant/{finding.entity.id}"})
-        return own | service, own
+        # Who takes a pool is judged by what goes on in it, and a storm there distorts that.
+        return own | service, own | service if finding.failure_mode is TENANT_HOG else own
     found = set(service)
     if finding.failure_mode.family == "telemetry":
         found.add(EVERYWHERE)

@@ -1,6 +1,6 @@
 """Series of one tick by who they are about, looked up once for all incidents."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,6 +45,21 @@ class Readings:
                 times, row = found
                 amounts.append(float(np.nansum(row[times > since])) * STEP)
         return sum(amounts) if amounts else None
+
+    def parts(
+        self, signals: Iterable[Signal], label: str, models: Collection[str]
+    ) -> tuple[Array, dict[str, Array]]:
+        """Times, and what each *label* has of *signals* at *models*; unknown minutes are 0."""
+        found: dict[str, Array] = {}
+        times: Array = np.empty(0)
+        for signal in signals:
+            frame = self.scene.frame(Watch(signal, LOOKBACK, STEP, every=STEP))
+            times = frame.times
+            for labels, row in frame.rows():
+                name = labels.get(label, "")
+                if name and labels.get("model") in models:
+                    found[name] = found.get(name, np.zeros(len(row))) + np.nan_to_num(row)
+        return times, found
 
     def shortfall(self, signal: Signal, replica: str, since: float) -> float | None:
         """What a replica that stopped did less than its usual rate since a moment.

@@ -1,4 +1,4 @@
-"""What a spending tenant's calls look like: a loop that runs away, or prompts that grow.
+"""What the calls of tenants look like: a loop that runs away, prompts that grow, or a hog.
 
 An agent that calls itself in circles sends all it has said before with every call, so its prompts
 grow within minutes while its answers stay short, and there are more calls than usual. Prompts
@@ -16,7 +16,7 @@ from incidents.readings import Readings
 from incidents.tracking import Tracked
 from vocabulary import failure_modes as f
 from vocabulary import signals as s
-from vocabulary.entities import EntityKind
+from vocabulary.entities import Entity, EntityKind
 from vocabulary.expressions import Signal
 from vocabulary.failure_modes import FailureMode
 
@@ -28,6 +28,30 @@ LONGER = 1.3
 """Prompt tokens a call over what is usual, from which prompts have grown; our judgement."""
 MORE = 1.05
 """Calls over what is usual, from which there are more; our judgement."""
+
+HOG_SHARE = 0.5
+HOG_GROWTH = 0.2
+"""Of a pool's calls or tokens, what a hog has and what of it is new: more than all others, and
+more than the hour of the day moves."""
+HOG_MORE = 1.5
+"""Its own calls or tokens over before: nobody is a hog because the others went away."""
+HOG_FACTOR = 1.3
+"""On the score of the shortage that it explains; our judgement."""
+SQUEEZED = frozenset(
+    {f.CAPACITY_SHORTAGE, f.KV_EXHAUSTION, f.LATENCY_BURN, f.PREFIX_CACHE_COLLAPSE}
+)
+"""What a hog does to a pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Another explanation of a finding than its detector's."""
+
+    mode: FailureMode
+    entity: Entity
+    factor: float
+    """On the score that the finding itself has."""
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +75,48 @@ class Habits:
         return self.prompt is not None and self.prompt >= max(LONGER, self.answer or 0.0)
 
 
-def suspicions(one: Tracked, readings: Readings) -> Iterable[tuple[FailureMode, float, str]]:
-    """Explanations of a tenant's spend as (mode, factor on its score, why), best first."""
+def suspicions(one: Tracked, readings: Readings) -> Iterable[Suspicion]:
+    """Explanations of a tenant's spend or of a pool's shortage, best first."""
     tenant = one.entity.id if one.entity.kind is EntityKind.TENANT else one.tenant
-    if one.mode is not f.COST_SPIKE or not tenant:
-        return
+    if one.mode in SQUEEZED:
+        yield from _hogs(one, readings)
+    elif one.mode is f.COST_SPIKE and tenant:
+        yield from _loops(one, tenant, readings)
+
+
+def _loops(one: Tracked, tenant: str, readings: Readings) -> Iterable[Suspicion]:
     habits = _habits(one, tenant, readings)
     more = habits.calls is not None and habits.calls >= MORE
     if habits.prompts_grew:
         looped = habits.regular or more
-        yield f.RUNAWAY_AGENT, 3.0 if looped else 1.0, _why(tenant, habits)
-        yield f.CONTEXT_BLOAT, 1.0 if looped else 3.0, f"each call of {tenant} carries more"
+        loop, bloat = (3.0, 1.0) if looped else (1.0, 3.0)
+        yield Suspicion(f.RUNAWAY_AGENT, one.entity, loop, _why(tenant, habits))
+        told = f"each call of {tenant} carries more"
+        yield Suspicion(f.CONTEXT_BLOAT, one.entity, bloat, told)
     elif habits.regular:
-        yield f.RUNAWAY_AGENT, 1.2, _why(tenant, habits)
+        yield Suspicion(f.RUNAWAY_AGENT, one.entity, 1.2, _why(tenant, habits))
+
+
+def _hogs(one: Tracked, readings: Readings) -> Iterable[Suspicion]:
+    """The tenant that came to have most of the finding's pool since shortly before it began."""
+    models = {one.model, one.pool, one.pool.rpartition("/")[2]} - {""}
+    best: tuple[float, float, str] | None = None
+    for signals in ((s.TENANT_CALL_RATE,), (s.TENANT_INPUT_RATE, s.TENANT_OUTPUT_RATE)):
+        times, parts = readings.parts(signals, "tenant", models)
+        past = times < one.since - 300.0
+        lately = times > max(one.since, readings.scene.now - 600.0)
+        total = sum(parts.values(), np.zeros(len(times)))
+        if len(parts) < 2 or not total[past].any() or not total[lately].any():
+            continue
+        for tenant, row in sorted(parts.items()):
+            before, after = (float(row[at].sum() / total[at].sum()) for at in (past, lately))
+            more = float(row[lately].mean()) >= HOG_MORE * float(row[past].mean())
+            if after >= HOG_SHARE and after - before >= HOG_GROWTH and more:
+                best = max(filter(None, (best, (after, before, tenant))))
+    if best is not None:
+        after, before, tenant = best
+        told = f"{tenant} has {after:.0%} of it, {before:.0%} before, and calls more than it did"
+        yield Suspicion(f.TENANT_HOG, Entity(EntityKind.TENANT, tenant), HOG_FACTOR, told)
 
 
 def _why(tenant: str, habits: Habits) -> str:

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from incident_scenes import (
     INTERVAL,
@@ -129,6 +129,7 @@ OTHERS = {"restart", "calm"}
 
 @settings(max_examples=10, deadline=None)
 @given(st.lists(step, min_size=2, max_size=8))
+@example([({1}, 15.0, ""), (set(), 15.0, "acknowledge"), ({1}, 15.0, ""), ({11}, 15.0, "")])
 def test_a_restart_at_every_step_changes_nothing(
     steps: list[tuple[set[int], float, str]],
 ) -> None:

@@ -187,3 +187,37 @@ def test_a_mode_named_by_one_tenant_says_who(story: Story) -> None:
     story.tick(spike())
     assert story.only().tenants == ("acme",)
     assert story.only().entity == Entity(EntityKind.TENANT, "acme")
+
+
+def tenants_share(story: Story, hog: list[float], other: list[float]) -> None:
+    """Calls a second of two tenants by minute, the newest last."""
+    story.world.series["tenant_calls_per_second"] = [
+        ({"tenant": "batch", "model": "model-chat"}, hog),
+        ({"tenant": "chat", "model": "model-chat"}, other),
+    ]
+
+
+def shortage(story: Story) -> tuple[f.FailureMode, Entity]:
+    """The first cause of a shortage that began ten minutes ago."""
+    story.world.add_pool()
+    told = finding(
+        f.CAPACITY_SHORTAGE, pool_entity(), since=NOON - 600, severity=Severity.WARNING, **POOL
+    )
+    story.tick(told)
+    first = story.only().causes[0]
+    return first.failure_mode, first.entity
+
+
+def test_a_tenant_that_came_to_have_most_of_a_short_pool_is_the_cause(story: Story) -> None:
+    tenants_share(story, [1.0] * 105 + [12.0] * 16, [4.0] * 121)
+    assert shortage(story) == (f.TENANT_HOG, tenant("batch"))
+
+
+def test_a_tenant_that_always_had_most_of_a_pool_is_no_hog(story: Story) -> None:
+    tenants_share(story, [8.0] * 105 + [20.0] * 16, [4.0] * 105 + [10.0] * 16)
+    assert shortage(story) == (f.CAPACITY_SHORTAGE, pool_entity())
+
+
+def test_nobody_is_a_hog_because_the_others_went_away(story: Story) -> None:
+    tenants_share(story, [4.0] * 121, [8.0] * 105 + [1.0] * 16)
+    assert shortage(story) == (f.CAPACITY_SHORTAGE, pool_entity())
