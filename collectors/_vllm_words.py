@@ -80,6 +80,7 @@ def _load(spelled: Spelled) -> tuple[Word, ...]:
             how=min,
         ),
         Word(m.LORA_ACTIVE, spelled("lora_requests_info"), whole=_adapters),
+        Word(m.LORA_WAITING, spelled("lora_requests_info"), whole=_adapters_waiting),
     )
 
 
@@ -112,4 +113,18 @@ def _adapters(found: Sequence[tuple[PageLabels, float]]) -> float | None:
     vllm#13303, llm-d-router#2605.
     """
     newest, _ = max(found, key=lambda one: one[1])
-    return float(len([name for name in newest.get("running_lora_adapters", "").split(",") if name]))
+    return float(len(_names(newest, "running_lora_adapters")))
+
+
+def _adapters_waiting(found: Sequence[tuple[PageLabels, float]]) -> float | None:
+    """Adapters of the newest series that wait and do not run: some releases write both lists alike.
+
+    llm-d-router#2605.
+    """
+    newest, _ = max(found, key=lambda one: one[1])
+    running = _names(newest, "running_lora_adapters")
+    return float(len(_names(newest, "waiting_lora_adapters") - running))
+
+
+def _names(labels: PageLabels, label: str) -> set[str]:
+    return {name for name in labels.get(label, "").split(",") if name}

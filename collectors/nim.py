@@ -26,6 +26,8 @@ _WORDS = (
     Word(m.KV_CACHE_UTILIZATION, ("gpu_cache_usage_perc",), how=max),
     Word(m.KV_CACHE_UTILIZATION_MEAN, ("gpu_cache_usage_perc",), how=fmean),
     Word(m.ENGINE_START_TIME, ("process_start_time_seconds",), how=max),
+    Word(m.PROCESS_MEMORY, ("process_resident_memory_bytes",)),
+    Word(m.PROCESS_CPU, ("process_cpu_seconds_total",)),
     Word(m.TIME_TO_FIRST_TOKEN, ("time_to_first_token_seconds",)),
     # one observation a token and not one a request: the recorded page counts 169 of 174 tokens
     Word(m.INTER_TOKEN_LATENCY, ("time_per_output_token_seconds",)),

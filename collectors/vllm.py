@@ -26,6 +26,9 @@ _WORDS = (
         fixed=(("error_type", "http_5xx"),),
     ),
     Word(m.ENGINE_START_TIME, ("process_start_time_seconds",), how=max),
+    # of the API server alone: the engine's core is a process of its own without a page
+    Word(m.PROCESS_MEMORY, ("process_resident_memory_bytes",)),
+    Word(m.PROCESS_CPU, ("process_cpu_seconds_total",)),
 )
 
 

@@ -163,6 +163,21 @@ SPEC_DECODE_ACCEPTED_TOKENS = _counter(
     "tidegauge.llm.spec_decode.accepted_tokens", "{token}", "Draft tokens the model accepted."
 )
 LORA_ACTIVE = _gauge("tidegauge.llm.lora.active", "{adapter}", "Adapters with requests in flight.")
+LORA_WAITING = _gauge(
+    "tidegauge.llm.lora.waiting", "{adapter}", "Adapters whose requests wait for a slot."
+)
+PROCESS_MEMORY = _gauge(
+    "tidegauge.process.memory",
+    "By",
+    "Host memory that the server's front process holds resident.",
+    suffix="_bytes",
+)
+PROCESS_CPU = _counter(
+    "tidegauge.process.cpu",
+    "s",
+    "Processor time that the server's front process has used.",
+    prom="tidegauge_process_cpu_seconds",
+)
 MODELS_LOADED = _gauge(
     "tidegauge.llm.models.loaded", "{model}", "Models in memory, of a server that swaps them."
 )

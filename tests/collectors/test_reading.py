@@ -231,6 +231,15 @@ def test_of_adapter_lists_only_the_newest_counts() -> None:
     assert values(say(Vllm(), text), m.LORA_ACTIVE) == [2.0]
 
 
+def test_an_adapter_waits_when_it_is_listed_as_waiting_and_does_not_run() -> None:
+    text = (
+        "# TYPE vllm:lora_requests_info gauge\n"
+        'vllm:lora_requests_info{running_lora_adapters="a,b",waiting_lora_adapters="a,c,d"} 100\n'
+        'vllm:lora_requests_info{running_lora_adapters="a",waiting_lora_adapters="x,y,z"} 50\n'
+    )
+    assert values(say(Vllm(), text), m.LORA_WAITING) == [2.0]
+
+
 def test_llamacpp_prompt_tokens_include_the_cached_ones() -> None:
     text = (
         "# TYPE llamacpp:prompt_tokens_total counter\nllamacpp:prompt_tokens_total 100\n"
