@@ -4,12 +4,14 @@
 can never be older than the names.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from service.config import load
 from service.rules import derived
 from service.setting_docs import setting_rows
+from simulator.scenario_file import json_schema
 from store.promql import render_signal
 from vocabulary import failure_modes, metrics, signals
 
@@ -23,6 +25,7 @@ def pages() -> dict[str, str]:
         "signals.md": _signals(),
         "failure-modes.md": _failure_modes(),
         "configuration.md": _configuration(),
+        "scenario.schema.json": json.dumps(json_schema(), indent=1) + "\n",
     }
 
 

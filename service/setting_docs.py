@@ -1,8 +1,6 @@
 """Settings of plugins and rooms as rows: their fields, defaults, and the sentence below each."""
 
-import ast
 import dataclasses
-import inspect
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -15,6 +13,7 @@ from incidents.settings import DeskSettings
 from service.otlp.forward import ForwardSettings
 from vocabulary.contracts import Collector, Detector, Remediation
 from vocabulary.discovery import discover
+from vocabulary.field_docs import sentences
 
 
 def setting_rows() -> Iterator[tuple[str, str, str]]:
@@ -32,21 +31,7 @@ def setting_rows() -> Iterator[tuple[str, str, str]]:
 
 
 def _rows(prefix: str, cls: type) -> Iterator[tuple[str, str, str]]:
-    told: dict[str, str] = {}
-    for one in reversed(cls.__mro__):
-        if dataclasses.is_dataclass(one):
-            told.update(_sentences(one))
+    told = sentences(cls)
     for item in dataclasses.fields(cast("Any", cls)):
         default = "-" if item.default is dataclasses.MISSING else f"`{item.default}`"
         yield f"`{prefix}.{item.name}`", default, told.get(item.name, "")
-
-
-def _sentences(cls: type) -> Iterator[tuple[str, str]]:
-    """Each field and the string below it, which Python itself does not keep."""
-    (node,) = ast.parse(inspect.cleandoc(inspect.getsource(cls))).body
-    body = cast("ast.ClassDef", node).body
-    for field, after in zip(body, [*body[1:], ast.Pass()], strict=True):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            text = after.value if isinstance(after, ast.Expr) else None
-            if isinstance(text, ast.Constant) and isinstance(text.value, str):
-                yield field.target.id, " ".join(text.value.split())

@@ -1,7 +1,9 @@
 """A server over a simulated world: the demo reads it through sockets, a drill at full speed."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +12,8 @@ from service import assembly, core
 from service.agent import Agent, Hardware
 from service.clock import ManualClock
 from service.config import Config
+from simulator.cluster import ClusterSpec
+from simulator.clusters import prices
 from simulator.fast import SimulatedReach, node_targets, page_targets
 from simulator.history import history
 from simulator.look_alikes.nightly_batch import NightlyBatch
@@ -63,6 +67,15 @@ def write_past(
     columns += [(one.series, times, np.ones(len(times))) for one in held]
     kept = part.store.append_columns(columns)
     return kept + part.store.append_columns(part.meter.history(columns))
+
+
+def write_prices(spec: ClusterSpec, folder: Path) -> Path:
+    """What tokens cost in a cluster, as the price file that an operator would write."""
+    file = folder / "prices.json"
+    content = {"schema": 1, "source": f"prices of the simulated cluster {spec.name}"}
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({**content, "tokens": prices(spec)}), encoding="utf-8")
+    return file
 
 
 def agent_over(

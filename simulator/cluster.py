@@ -6,10 +6,13 @@ from decimal import Decimal
 import numpy as np
 
 from simulator.engine import EngineModel
+from simulator.engine_presets import PRESETS
 from simulator.gpus import H100, L4, L40S, GpuModel, GpuPlace
 from simulator.traffic import Stream, Tenant
 
 NAMESPACE = "serving"
+SERVERS = ("vllm", "llamacpp")
+"""Model servers whose pages the simulator writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class PoolSpec:
 
     name: str
     server: str
-    """`vllm` or `llamacpp`."""
+    """One of `SERVERS`."""
     model: str
     version: str
     gpu: GpuModel
@@ -62,6 +65,11 @@ class PoolSpec:
     def id(self) -> str:
         """`namespace/name`: the pool's entity id and the value of its `pool` label."""
         return f"{NAMESPACE}/{self.name}"
+
+    @property
+    def dearness(self) -> Decimal:
+        """Price of a million tokens, half of them answers: what pools are compared by."""
+        return (self.usd_per_million_input + self.usd_per_million_output) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,41 +100,9 @@ class ClusterSpec:
         raise KeyError(name)
 
 
-# Step times are of the size that public measurements of these models on these GPUs show: a 70B
-# model in FP8 on two H100, an 8B model in BF16 on one L40S, a quantised 3B model on one L4.
-_CHAT = EngineModel(
-    base=0.0185,
-    per_request=0.00045,
-    per_kv_token=9.0e-8,
-    per_prefill_token=0.00011,
-    kv_tokens=140_000,
-    max_requests=128,
-    max_batched_tokens=4096,
-    max_context=32_768,
-    load_seconds=95.0,
-)
-_CODE = EngineModel(
-    base=0.0190,
-    per_request=0.00035,
-    per_kv_token=1.2e-7,
-    per_prefill_token=0.00009,
-    kv_tokens=180_000,
-    max_requests=128,
-    max_batched_tokens=4096,
-    max_context=32_768,
-    load_seconds=60.0,
-)
-_EDGE = EngineModel(
-    base=0.0130,
-    per_request=0.0016,
-    per_kv_token=2.5e-7,
-    per_prefill_token=0.00011,
-    kv_tokens=65_536,
-    max_requests=8,
-    max_batched_tokens=2048,
-    max_context=16_384,
-    load_seconds=20.0,
-)
+_CHAT = PRESETS["70b-fp8-2xh100"]
+_CODE = PRESETS["8b-bf16-l40s"]
+_EDGE = PRESETS["3b-q4-l4"]
 
 DEMO = ClusterSpec(
     nodes=(

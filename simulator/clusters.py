@@ -1,8 +1,68 @@
 """Clusters that drills know by name."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
-from simulator.cluster import DEMO, ClusterSpec
+from simulator.cluster import DEMO, ClusterSpec, NodeSpec, PoolSpec, Scaling
+from simulator.engine_presets import PRESETS
+from simulator.gpus import A100, H200, L4
+from simulator.traffic import Stream, Tenant
 
-CLUSTERS: Mapping[str, ClusterSpec] = {"demo": DEMO}
-"""By name. The published drill runs one that nothing was tuned on beside the demo's."""
+HELD_OUT = ClusterSpec(
+    name="held-out",
+    nodes=(
+        NodeSpec("gpu-h200-1", H200, 8),
+        NodeSpec("gpu-h200-2", H200, 8),
+        NodeSpec("gpu-a100-1", A100, 4),
+        NodeSpec("gpu-l4-1", L4, 3),
+    ),
+    pools=(
+        PoolSpec(
+            "assist-123b", "vllm", "assist-123b", "0.31.1", H200, 4, 3, PRESETS["123b-fp8-4xh200"],
+            Decimal("1.10"), Decimal("3.30"), Decimal("0.28"),
+            scaling=Scaling(most=4, target=28.0),
+        ),
+        PoolSpec(
+            "coder-14b", "vllm", "coder-14b", "0.31.1", A100, 1, 4, PRESETS["14b-bf16-a100"],
+            Decimal("0.16"), Decimal("0.48"), Decimal("0.04"),
+        ),
+        PoolSpec(
+            "kiosk-7b", "llamacpp", "kiosk-7b", "b6423", L4, 1, 3, PRESETS["7b-q4-l4"],
+            Decimal("0.06"), Decimal("0.18"), Decimal("0.015"),
+        ),
+    ),
+    tenants=(
+        Tenant("portal", peak_hour=11.0, swing=0.4, weekend=0.9),
+        Tenant("helpdesk", peak_hour=16.0, swing=0.5, weekend=0.5),
+        Tenant("ide", peak_hour=15.0, swing=0.45, weekend=0.4),
+        Tenant("research", peak_hour=18.0, swing=0.3, weekend=0.7),
+        Tenant("evaluation", peak_hour=2.0, swing=0.25, weekend=1.0),
+    ),
+    streams=(
+        Stream("portal", "assist-123b", "conversation", 1.1, cached=0.3),
+        Stream("research", "assist-123b", "long_context", 0.2, cached=0.5),
+        Stream("ide", "assist-123b", "conversation", 0.25, cached=0.25),
+        Stream("ide", "coder-14b", "code", 2.2, cached=0.4, voices=5),
+        Stream("helpdesk", "coder-14b", "conversation", 0.7, cached=0.2),
+        Stream("evaluation", "coder-14b", "conversation", 0.3, cached=0.1),
+        Stream("helpdesk", "kiosk-7b", "conversation", 0.7, cached=0.1),
+        Stream("portal", "kiosk-7b", "conversation", 0.2, cached=0.15),
+    ),
+)  # fmt: skip
+"""Other GPUs, models, sizes, prices and tenants than the demo's: 23 GPUs, 10 replicas, 5 tenants.
+Nothing is ever tuned on it; the published drill runs it beside the demo's."""
+
+CLUSTERS: Mapping[str, ClusterSpec] = {"demo": DEMO, "held-out": HELD_OUT}
+"""By name."""
+
+
+def prices(spec: ClusterSpec) -> dict[str, dict[str, str]]:
+    """What the tokens of each model cost there, as the section `tokens` of a price file."""
+    return {
+        pool.model: {
+            "input": str(pool.usd_per_million_input),
+            "output": str(pool.usd_per_million_output),
+            "cache_read": str(pool.usd_per_million_cached),
+        }
+        for pool in spec.pools
+    }

@@ -37,6 +37,16 @@ def chosen(*options: str, default: str) -> Any:
     return dataclasses.field(default=default, metadata={_OPTIONS: options})
 
 
+def options_of(field: "dataclasses.Field[Any]") -> tuple[str, ...]:
+    """What drills choose this parameter from; nothing for the others."""
+    return tuple(field.metadata.get(_OPTIONS, ()))
+
+
+def range_of(field: "dataclasses.Field[Any]") -> tuple[float, float] | None:
+    """What drills draw this parameter between; None for the others."""
+    return field.metadata.get(_RANGE)
+
+
 class Fault(ABC):
     """One thing that goes wrong, or only looks so, with its parameters as fields.
 

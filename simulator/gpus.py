@@ -45,6 +45,13 @@ class GpuModel:
 H100 = GpuModel("NVIDIA H100 80GB HBM3", 85_520_809_984, 700.0, 72.0, 1980, 345, 2619, 18)
 L40S = GpuModel("NVIDIA L40S", 48_305_799_168, 350.0, 36.0, 2520, 210, 9001)
 L4 = GpuModel("NVIDIA L4", 24_152_899_584, 72.0, 12.0, 2040, 210, 6251)
+H200 = GpuModel("NVIDIA H200", 150_754_820_096, 700.0, 76.0, 1980, 345, 3201, 18)
+A100 = GpuModel("NVIDIA A100-SXM4-80GB", 85_899_345_920, 400.0, 60.0, 1410, 210, 1593, 12)
+RTX4090 = GpuModel("NVIDIA GeForce RTX 4090", 25_757_220_864, 450.0, 18.0, 3105, 210, 10_501)
+GPU_KINDS = {
+    "H100": H100, "H200": H200, "A100": A100, "L40S": L40S, "L4": L4, "RTX4090": RTX4090,
+}  # fmt: skip
+"""Kinds by the short name that scenario files use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from simulator.look_alikes.scrape_gap import ScrapeGap
 from simulator.world import World
 
 _MINUTE = 60.0
+WEEK_START = 1_763_337_600.0
+"""Monday 2025-11-17, 00:00 UTC: every drill begins in the week after it."""
 
 
 @dataclass(frozen=True, slots=True)

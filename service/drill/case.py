@@ -12,13 +12,13 @@ from simulator.cluster import ClusterSpec
 from simulator.clusters import CLUSTERS
 from simulator.fault import Fault
 from simulator.look_alikes.nightly_batch import NightlyBatch
-from simulator.schedule import Event
+from simulator.places import fitted
+from simulator.scenario_file import Written
+from simulator.schedule import WEEK_START, Event
 from vocabulary.discovery import discover
 from vocabulary.errors import NotFound
 
 WEEK = 7 * 86400.0
-EPOCH = 1_763_337_600.0
-"""Monday 2025-11-17, 00:00 UTC: every drill begins in the week after it."""
 CALM_SECONDS = 900.0
 """Shortest calm before a fault: the chain must be quiet while nothing is wrong."""
 AFTER_SECONDS = 900.0
@@ -59,6 +59,17 @@ class Case:
         return [
             (one.after, one.fault) for one in self.events if isinstance(one.fault, NightlyBatch)
         ]
+
+
+def known_cluster(name: str) -> str:
+    """*name*, when there is a cluster of this name.
+
+    Raises:
+        NotFound: With those that there are.
+    """
+    if name not in CLUSTERS:
+        raise NotFound(f"no cluster {name!r} in the simulator; known: {', '.join(CLUSTERS)}")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +123,15 @@ def cases(
 
 def alone(kind: type[Fault], seed: int, cluster: str) -> Case:
     """One fault, drawn from its ranges, after a calm beginning at a random hour of the week."""
-    rng = _rng(kind.failure_mode.code, seed)
-    fault = kind.draw(rng)
+    code = kind.failure_mode.code
+    rng = _rng(code, seed)
+    fault = kind.draw(rng, **_places(kind, code, seed, cluster))
     onset = _rounded(CALM_SECONDS + float(rng.uniform(0.0, 600.0)))
     watched = fault.duration + AFTER_SECONDS if fault.benign else kind.detect_within + AFTER_SECONDS
     return Case(
-        kind.failure_mode.code,
+        code,
         seed,
-        EPOCH + _rounded(float(rng.uniform(0.0, WEEK))),
+        WEEK_START + _rounded(float(rng.uniform(0.0, WEEK))),
         (Event(onset, fault),),
         onset + watched,
         kind.history_days,
@@ -139,13 +151,13 @@ def overlapping(corpus: Corpus, seeds: Sequence[int], cluster: str = "demo") -> 
 def _pair(kind: type[Fault], other: type[Fault], after: float, seed: int, cluster: str) -> Case:
     name = f"{kind.failure_mode.code} during {other.failure_mode.code}"
     rng = _rng(name, seed)
-    first, second = other.draw(rng), kind.draw(rng)
+    first, second = (one.draw(rng, **_places(one, name, seed, cluster)) for one in (other, kind))
     onset = _rounded(CALM_SECONDS + float(rng.uniform(0.0, 600.0)))
     longest = max(kind.detect_within + after, other.detect_within)
     return Case(
         name,
         seed,
-        EPOCH + _rounded(float(rng.uniform(0.0, WEEK))),
+        WEEK_START + _rounded(float(rng.uniform(0.0, WEEK))),
         (Event(onset, first), Event(onset + after, second)),
         onset + longest + AFTER_SECONDS,
         max(kind.history_days, other.history_days),
@@ -153,11 +165,30 @@ def _pair(kind: type[Fault], other: type[Fault], after: float, seed: int, cluste
     )
 
 
+def written(scenario: Written, seed: int | None = None) -> Case:
+    """The case that a scenario file describes, with its own seed or another one."""
+    return Case(
+        scenario.story.name,
+        scenario.seed if seed is None else seed,
+        scenario.start,
+        scenario.story.events,
+        scenario.story.length,
+        scenario.history_days,
+        scenario.cluster.name,
+        scenario.cluster,
+    )
+
+
 def calm(seed: int, hours: float, cluster: str = "demo") -> Case:
     """Hours in which nothing happens but traffic."""
     rng = _rng("calm", seed)
-    start = EPOCH + _rounded(float(rng.uniform(0.0, WEEK)))
+    start = WEEK_START + _rounded(float(rng.uniform(0.0, WEEK)))
     return Case("calm", seed, start, (), hours * 3600.0, 1.0, cluster)
+
+
+def _places(kind: type[Fault], name: str, seed: int, cluster: str) -> dict[str, str]:
+    """Where *kind* happens on *cluster*, the same for every fault of one case."""
+    return fitted(kind, CLUSTERS[cluster], _rng(f"places of {name}", seed))
 
 
 def _rng(name: str, seed: int) -> np.random.Generator:

@@ -17,7 +17,7 @@ from service.data_folder import prepare_folder
 from service.doors import new_secret
 from service.drill.case import Case
 from service.local import Loop, Pace
-from service.simulated import DAY, WorldClock, agent_over, write_past
+from service.simulated import DAY, WorldClock, agent_over, write_past, write_prices
 from simulator.fast import BASE, SimulatedReach
 from simulator.fault import Injection
 from simulator.world import World
@@ -42,7 +42,8 @@ class Chain:
 
         *overrides* are configuration keys, as flags would set them.
         """
-        config = load(None, {}, {"data_dir": str(folder), **(overrides or {})})
+        given = {"data_dir": str(folder), "price_file": str(write_prices(case.world, folder))}
+        config = load(None, {}, {**given, **(overrides or {})})
         clock = ManualClock(case.start)
         prepare_folder(config.settings.data_dir, simulated=True)
         part = core.build(config, clock, secret=new_secret(secrets.token_bytes), simulated=True)
