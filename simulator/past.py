@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulator.counting import Histogram
+from simulator.pages import process, vllm
 from simulator.pages.litellm import spend
 from simulator.pods import Pod
 from simulator.steady import Steady, demand, steady
@@ -61,13 +62,13 @@ def replica_past(
     }
     past = Past(labels)
     if pod.pool.server == "vllm":
-        _vllm(past, pod, found)
+        _vllm(past, pod, found, world.start)
     else:
         _llamacpp(past, pod, found)
     return past, found
 
 
-def _vllm(past: Past, pod: Pod, found: Steady) -> None:
+def _vllm(past: Past, pod: Pod, found: Steady, until: float) -> None:
     load, tally, zero = found.demand, pod.engine.tally, np.zeros_like(found.running)
     answer = load.output_tokens / np.maximum(load.requests, 1e-9)
     whole = found.to_first_token + np.maximum(0.0, answer - 1) * found.between_tokens
@@ -79,7 +80,9 @@ def _vllm(past: Past, pod: Pod, found: Steady) -> None:
         (m.KV_CACHE_CAPACITY, _NONE, zero + capacity // 16 * 16),
         (m.ENGINE_AWAKE, _NONE, zero + 1.0),
         (m.ENGINE_START_TIME, _NONE, zero + tally.started),
+        (m.PROCESS_MEMORY, _NONE, zero + vllm.RESIDENT_BYTES),
     ]
+    used = process.START_CPU_SECONDS + process.CPU_CORES * (until - tally.started)
     ends = {"stop": 0.9, "length": 0.1, "abort": 0.0, "error": 0.0, "repetition": 0.0}
     past.counters += [
         (m.INPUT_TOKENS, _NONE, load.input_tokens, tally.prompt_tokens),
@@ -89,6 +92,7 @@ def _vllm(past: Past, pod: Pod, found: Steady) -> None:
         (m.ENGINE_STEPS, _NONE, found.steps, tally.step_tokens.count),
         (m.PREFIX_CACHE_QUERIES, _NONE, load.input_tokens, tally.looked_up_tokens),
         (m.PREFIX_CACHE_HITS, _NONE, load.cached_tokens, tally.hit_tokens),
+        (m.PROCESS_CPU, _NONE, zero + process.CPU_CORES, used),
         (m.REQUESTS_FAILED, {"error_type": "engine"}, zero, tally.finished["error"]),
         *(
             (m.REQUESTS_FINISHED, {"finish_reason": reason}, load.requests * share,

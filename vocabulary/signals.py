@@ -206,6 +206,74 @@ PREFIX_HIT_RATIO = Signal(
     "Share of looked-up tokens found cached, by replica.",
     Ratio(_rate(m.PREFIX_CACHE_HITS, 300.0), _rate(m.PREFIX_CACHE_QUERIES, 300.0), REPLICA),
 )
+STEPS_LATELY = Signal(
+    "engine_steps_lately",
+    "steps/s",
+    "Scheduler steps a second over half a minute, by replica: short freezes show.",
+    _rate(m.ENGINE_STEPS, 30.0),
+)
+LONG_GAPS = Signal(
+    "long_token_gaps",
+    "ratio",
+    "Share of gaps between tokens over five minutes longer than half a second, by replica.",
+    Late(m.INTER_TOKEN_LATENCY, 0.5, REPLICA, 300.0, _ENGINE),
+)
+ITL_MEDIAN = Signal(
+    "inter_token_latency_p50",
+    "s",
+    "Median of the time between tokens over five minutes, by replica.",
+    Quantile(0.5, m.INTER_TOKEN_LATENCY, REPLICA, 300.0, _ENGINE),
+)
+PROMPT_LENGTH = Signal(
+    "input_tokens_per_request",
+    "tokens",
+    "Prompt tokens for each finished request over five minutes, by replica.",
+    Ratio(_rate(m.INPUT_TOKENS, 300.0), _rate(m.REQUESTS_FINISHED, 300.0), REPLICA),
+)
+ANSWER_LENGTH = Signal(
+    "output_tokens_per_request",
+    "tokens",
+    "Generated tokens for each finished request over five minutes, by replica.",
+    Ratio(_rate(m.OUTPUT_TOKENS, 300.0), _rate(m.REQUESTS_FINISHED, 300.0), REPLICA),
+)
+CUT_SHARE = Signal(
+    "answers_cut_share",
+    "ratio",
+    "Share of answers over five minutes that ran into their length limit, by replica.",
+    Ratio(
+        _rate(m.REQUESTS_FINISHED, 300.0, match=(*_ENGINE, ("finish_reason", "length"))),
+        _rate(m.REQUESTS_FINISHED, 300.0),
+        REPLICA,
+    ),
+)
+DRAFT_ACCEPTANCE = Signal(
+    "draft_acceptance",
+    "ratio",
+    "Share of drafted tokens that the model accepted over five minutes, by replica.",
+    Ratio(
+        _rate(m.SPEC_DECODE_ACCEPTED_TOKENS, 300.0),
+        _rate(m.SPEC_DECODE_DRAFT_TOKENS, 300.0),
+        REPLICA,
+    ),
+)
+LORA_WAITING = Signal(
+    "lora_adapters_waiting",
+    "adapters",
+    "Adapters whose requests wait for a slot, by replica.",
+    By("sum", Last(m.LORA_WAITING, _ENGINE), REPLICA),
+)
+HOST_MEMORY = Signal(
+    "host_memory",
+    "bytes",
+    "Host memory that the server's front process holds, by replica.",
+    By("max", Last(m.PROCESS_MEMORY, _ENGINE), REPLICA),
+)
+HOST_CPU = Signal(
+    "host_cpu_cores",
+    "cores",
+    "Processor cores that the server's front process uses, by replica.",
+    _rate(m.PROCESS_CPU, 120.0),
+)
 ENGINE_AWAKE = Signal(
     "engine_awake",
     "ratio",
@@ -340,6 +408,12 @@ GPU_UTILIZATION = _of_gpu(
 )
 GPU_MEMORY = _of_gpu(
     "gpu_memory_used", "bytes", "Device memory in use, by GPU.", m.GPU_MEMORY_USAGE
+)
+GPU_MEMORY_SHARE = Signal(
+    "gpu_memory_share",
+    "ratio",
+    "Device memory in use over what there is, by GPU.",
+    Ratio(By("max", Last(m.GPU_MEMORY_USAGE), GPU), By("max", Last(m.GPU_MEMORY_LIMIT), GPU), GPU),
 )
 GPU_SM_CLOCK = _of_gpu("gpu_sm_clock", "Hz", "Clock of the SMs, by GPU.", m.GPU_SM_CLOCK)
 GPU_TEMPERATURE = _of_gpu("gpu_temperature", "°C", "Core temperature, by GPU.", m.GPU_TEMPERATURE)
