@@ -25,6 +25,7 @@ _BACK_OFF = 0.5
 TIMEOUT = ("Openai.Timeout", "408")
 REFUSED = ("Openai.APIConnectionError", "500")
 NO_REPLICA = ("Openai.ServiceUnavailableError", "503")
+"""Nobody behind the route takes the call, or the route itself does not."""
 
 
 class Backend(Protocol):
@@ -123,6 +124,18 @@ class Favour:
 
 
 @dataclass(slots=True)
+class BrokenRoute:
+    """A route whose endpoint picker does not answer: so many calls go no further than there."""
+
+    share: float
+    rng: np.random.Generator
+
+    def refuses(self) -> bool:
+        """Whether the next call ends here."""
+        return bool(self.rng.random() < self.share)
+
+
+@dataclass(slots=True)
 class Gateway:
     """Calls in flight and what has been booked."""
 
@@ -139,6 +152,8 @@ class Gateway:
     answered: int = 0
     in_flight: dict[str, int] = field(default_factory=dict)
     """Attempts in flight by replica: what least-busy routing goes by."""
+    broken: dict[str, BrokenRoute] = field(default_factory=dict)
+    """By pool: routes that fail before a replica is asked."""
     _favours: dict[str, Favour] = field(default_factory=dict)
     _deadlines: list[tuple[float, int, int]] = field(default_factory=list)
     _retries: list[tuple[float, int]] = field(default_factory=list)
@@ -184,7 +199,8 @@ class Gateway:
         operation.attempts += 1
         operation.began = at
         backends = self.routable(call.pool)
-        if not backends:
+        broken = self.broken.get(call.pool)
+        if not backends or (broken is not None and broken.refuses()):
             self._attempt_failed(operation, NO_REPLICA, at)
             return
         backend = self._route(operation, backends)
