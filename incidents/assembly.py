@@ -10,6 +10,7 @@ from incidents import causes, evidence, impact
 from incidents.announcement import alert_name
 from incidents.cards import Cards
 from incidents.correlation import root
+from incidents.forecast import forecast
 from incidents.headline import headline, title
 from incidents.places import Map
 from incidents.readings import Readings
@@ -64,7 +65,10 @@ class Assembler:
             since=since,
             entities=_entities(first.entity, case),
             tenants=impact.tenants(tracked),
-            impact=_grown(old.impact, cost),
+            impact=replace(
+                _grown(old.impact, cost),
+                forecast=forecast(case.incident.pool, cost, readings, self.settings),
+            ),
             changes=changes,
             causes=causes.rank(tracked, changes, readings, self.settings),
             evidence=evidence.gather(
@@ -106,9 +110,12 @@ def _at_its_worst(case: Case) -> Impact:
     """Impact of what is over: dollars an hour fade while findings do, so the most is told."""
     told = case.incident.impact
     if case.worst_usd is None or case.worst_usd == told.usd_per_hour:
-        return told
+        return replace(told, forecast="")
     return replace(
-        told, usd_per_hour=case.worst_usd, basis=f"{told.basis}; dollars an hour at their worst"
+        told,
+        forecast="",
+        usd_per_hour=case.worst_usd,
+        basis=f"{told.basis}; dollars an hour at their worst",
     )
 
 

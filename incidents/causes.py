@@ -53,17 +53,24 @@ def rank(
     for one in leaders.values():
         score, why = _judge(one, list(leaders.values()), changes, settings)
         scored.append((score, one.mode.code, _cause(one, score, why)))
-        found = {other.mode for other in leaders.values()}
         for other in suspicions(one, readings):
-            if other.mode not in found:
-                better = Cause(other.mode, other.entity, score * other.factor, other.why, _ids(one))
-                scored.append((better.score, other.mode.code, better))
+            better = Cause(other.mode, other.entity, score * other.factor, other.why, _ids(one))
+            scored.append((better.score, other.mode.code, better))
+    scored = _best_of_each(scored)
     total = sum(score for score, _, _ in scored) + UNKNOWN
     ranked = sorted(scored, key=lambda item: (-round(item[0], 9), item[1]))[:MAX_CAUSES]
     return tuple(
         Cause(c.failure_mode, c.entity, round(score / total, 4), c.why, c.evidence_ids)
         for score, _, c in ranked
     )
+
+
+def _best_of_each(scored: Iterable[tuple[float, str, Cause]]) -> list[tuple[float, str, Cause]]:
+    """Each explanation once: what is found may be suspected too, and by several findings."""
+    best: dict[tuple[str, str], tuple[float, str, Cause]] = {}
+    for item in sorted(scored, key=lambda item: (-item[0], item[1], item[2].why)):
+        best.setdefault((item[1], str(item[2].entity)), item)
+    return list(best.values())
 
 
 def nearby(

@@ -124,8 +124,9 @@ def root(findings: Iterable[Tracked], settings: DeskSettings) -> Tracked:
     explained = {
         one.key for one in carrying if any(link(other, one, settings) > 0.0 for other in carrying)
     }
-    # Should pairs that go both ways ever close a circle, the oldest of all is the root.
-    first = [one for one in carrying if one.key not in explained] or carrying
+    first = [one for one in carrying if one.key not in explained]
+    if not first:  # pairs that go both ways closed a circle: the oldest of all is the root
+        return carrying[0]
     return min(first, key=lambda one: (-weight[one.key], *one.order))
 
 
@@ -142,8 +143,8 @@ def link(cause: Tracked, symptom: Tracked, settings: DeskSettings) -> float:
 def _in_time(cause: Tracked, symptom: Tracked, settings: DeskSettings) -> bool:
     """The cause began before the symptom, and had not ended long before it."""
     slack = settings.slack_seconds
-    slack += DATING.get(cause.mode.word, 0.0) + DATING.get(symptom.mode.word, 0.0)
-    return cause.since - slack <= symptom.since <= cause.last_at + slack
+    early = slack + DATING.get(symptom.mode.word, 0.0)
+    return cause.since - early <= symptom.since <= cause.last_at + slack
 
 
 def _directed(cause: Tracked, symptom: Tracked) -> bool:

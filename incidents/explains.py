@@ -229,10 +229,10 @@ DATING = {
     f.PREFIX_CACHE_COLLAPSE.word: 900.0,
     f.RUNAWAY_OUTPUT.word: 600.0,
     f.DEAR_MODEL_MIX.word: 600.0,
-    f.COST_SPIKE.word: 600.0,
+    f.COST_SPIKE.word: 900.0,
 }
-"""Seconds by which findings of a mode may be dated wrongly, above what every detector may be: they
-compare long stretches of a ratio or of spend, whose edges are soft. Our judgement, after drills."""
+"""Seconds by which a symptom may be dated too early, above what every detector may be: these
+compare long stretches of a ratio or of spend, whose rates look back a quarter of an hour."""
 
 _NEAR = frozenset({"replica", "gpu"})
 _KINDS = {

@@ -9,7 +9,8 @@ from incidents.settings import DeskSettings
 from incidents.tracking import Tracked
 from vocabulary import failure_modes as f
 from vocabulary import signals as s
-from vocabulary.entities import EntityKind, Gpu, Replica
+from vocabulary.entities import EntityKind, Gpu, Replica, ReplicaState
+from vocabulary.expressions import Signal
 from vocabulary.incidents import Impact
 
 GpuPrice = Callable[[Gpu], Decimal | None]
@@ -19,6 +20,8 @@ STOPPED = frozenset({f.ENGINE_STALLED, f.ENGINE_DEAD, f.GPU_LOST, f.TARGET_HUNG}
 """Paid capacity does nothing."""
 SLOWED = frozenset({f.THROUGHPUT_REGRESSION, f.STRAGGLER_GPU, f.KV_EXHAUSTION})
 """Paid capacity does less than it should."""
+UNUSED = frozenset({f.IDLE_GPU, f.OVER_REPLICATION, f.ORPHANED_GPU_MEMORY})
+"""Paid capacity that nobody asks for anything."""
 SPENDING = frozenset({f.COST_SPIKE, f.RUNAWAY_AGENT, f.LEAKED_KEY, f.CONTEXT_BLOAT})
 
 CENT = Decimal("0.01")
@@ -78,9 +81,9 @@ def _requests(
     readings: Readings,
     basis: list[str],
 ) -> float | None:
-    failed = _failed(models, since, readings)
+    failed = _failed(models, since, readings.happened)
     if failed is None:
-        failed = readings.total(s.FAILED_RATE, "replica", hit, since)
+        failed = readings.happened(s.FAILED_RATE, "replica", hit, since)
     stopped = [name for name, (_, dead) in hit.items() if dead]
     held = [readings.latest(signal, "replica", stopped) for signal in (s.RUNNING, s.WAITING)]
     stuck = sum(filter(None, held)) if any(one is not None for one in held) else None
@@ -94,11 +97,14 @@ def _requests(
     return float(round((failed or 0.0) + (stuck or 0.0)))
 
 
-def _failed(models: Sequence[str], since: float, readings: Readings) -> float | None:
+Adding = Callable[[Signal, str, Iterable[str], float], float | None]
+
+
+def _failed(models: Sequence[str], since: float, added: Adding) -> float | None:
     """User calls that failed: none where calls are counted and no failure ever made a series."""
-    if readings.total(s.GATEWAY_OPERATION_RATE, "model", models, since) is None:
+    if added(s.GATEWAY_OPERATION_RATE, "model", models, since) is None:
         return None
-    return readings.total(s.GATEWAY_ERROR_RATE, "model", models, since) or 0.0
+    return added(s.GATEWAY_ERROR_RATE, "model", models, since) or 0.0
 
 
 def _tokens(
@@ -128,12 +134,16 @@ def _usd(
     idle, unpriced = Decimal(0), False
     for name, (replica, stopped) in hit.items():
         share = Decimal(1) if stopped else _slowdown(name, tracked)
-        hourly = _hourly(replica, drawn, price)
+        hourly = hourly_cost(replica, drawn, price)
         if share is None or hourly is None:
             unpriced = True
         else:
             idle += share * hourly
     known = hit and not unpriced
+    unused = _unused(tracked, drawn, price)
+    if unused is not None:
+        basis.append("dollars: list price per GPU hour of what is paid for and nobody uses")
+        return unused.quantize(CENT)
     if overspend is None and not known:
         if unpriced:
             basis.append("dollars: the price or the loss of a GPU is not known")
@@ -178,33 +188,99 @@ def _slowdown(name: str, tracked: Sequence[Tracked]) -> Decimal | None:
     return Decimal(str(round(max(0.0, *shares), 4))) if shares else None
 
 
-def _hourly(replica: Replica, drawn: Map, price: GpuPrice) -> Decimal | None:
-    """What the replica's GPUs cost an hour, shared ones in equal parts; None when not known."""
+def hourly_cost(replica: Replica, drawn: Map, price: GpuPrice) -> Decimal | None:
+    """What the replica's GPUs cost an hour; None when not known."""
     if not replica.gpus:
         return None
     total = Decimal(0)
     for uuid in replica.gpus:
-        gpu = drawn.gpus.get(uuid)
+        gpu = drawn.device(uuid)
         hourly = price(gpu) if gpu is not None else None
-        if hourly is None:
+        if gpu is None or hourly is None:
             return None
-        total += hourly / max(1, len(drawn.by_gpu.get(uuid, ())))
+        total += hourly * _part(replica, uuid, gpu, drawn)
     return total
+
+
+def _part(replica: Replica, uuid: str, gpu: Gpu, drawn: Map) -> Decimal:
+    """The replica's part of a GPU: of its time as it is shared out, else an equal one."""
+    own = [one.time for one in gpu.shares if one.replica == replica.entity.id]
+    known = [one for one in own if one is not None]
+    if known:
+        return Decimal(str(round(min(1.0, sum(known)), 6)))
+    return Decimal(1) / max(1, len(drawn.by_gpu.get(uuid, ())))
+
+
+def _unused(tracked: Iterable[Tracked], drawn: Map, price: GpuPrice) -> Decimal | None:
+    """What GPUs and replicas cost an hour that are paid for and that nobody uses."""
+    gpus: dict[str, Decimal | None] = {}
+    for one in tracked:
+        if one.mode not in UNUSED:
+            continue
+        if one.entity.kind is EntityKind.GPU:
+            gpu = drawn.device(one.entity.id)
+            hourly = price(gpu) if gpu is not None else None
+            gpus[one.entity.id] = (
+                None if hourly is None or gpu is None else hourly * _of_instance(one.entity.id, gpu)
+            )
+        else:
+            for replica in drawn.around(one.entity):
+                if replica.state is ReplicaState.IDLE:
+                    gpus[replica.entity.id] = hourly_cost(replica, drawn, price)
+    if not gpus or any(one is None for one in gpus.values()):
+        return None
+    return sum((one for one in gpus.values() if one is not None), Decimal(0))
+
+
+def _of_instance(uuid: str, gpu: Gpu) -> Decimal:
+    """Part of a GPU that *uuid* is: a MIG instance's own, or the whole of it."""
+    told = [one.time for one in gpu.shares if one.mig == uuid and one.time is not None]
+    return Decimal(str(round(min(1.0, sum(told)), 6))) if told else Decimal(1)
 
 
 def _burn(
     models: Sequence[str], readings: Readings, settings: DeskSettings, basis: list[str]
 ) -> float | None:
-    """How many times too fast the error budget goes, over five minutes, from the gateway alone."""
-    if not models:
+    """How many times too fast the error budget goes, over five minutes, from the gateway alone.
+
+    Calls that fail and first tokens that come late have a budget of their own each; the one that
+    goes faster is told.
+    """
+    failing, late = _failing(models, readings), _late(models, readings)
+    told = [
+        (share, what)
+        for share, what in ((failing, "gateway error share"), (late, "late first tokens"))
+        if share is not None
+    ]
+    if not told:
         return None
+    share, what = max(told)
+    basis.append(f"burn: {what} over {1.0 - settings.slo_target:.2%}")
+    return round(share / (1.0 - settings.slo_target), 2)
+
+
+def _failing(models: Sequence[str], readings: Readings) -> float | None:
     since = readings.scene.now - 300.0
-    failed = _failed(models, since, readings)
+    failed = _failed(models, since, readings.total) if models else None
     calls = readings.total(s.GATEWAY_OPERATION_RATE, "model", models, since)
-    if failed is None or not calls:
+    return None if failed is None or not calls else failed / calls
+
+
+def _late(models: Sequence[str], readings: Readings) -> float | None:
+    """Share of first tokens over five minutes that came late, models weighted by their calls."""
+    known = [
+        (late, rate or 0.0)
+        for model in models
+        for late in [readings.now(s.GATEWAY_FIRST_TOKENS_LATE, "model", model)]
+        for rate in [readings.now(s.GATEWAY_FIRST_TOKEN_RATE, "model", model)]
+        if late is not None
+    ]
+    weight = sum(rate for _, rate in known)
+    if not known:
         return None
-    basis.append(f"burn: gateway error share over {1.0 - settings.slo_target:.2%}")
-    return round(failed / calls / (1.0 - settings.slo_target), 2)
+    if weight <= 0.0:
+        return max(late for late, _ in known)
+    return sum(late * rate for late, rate in known) / weight
 
 
 def tenants(tracked: Iterable[Tracked]) -> tuple[str, ...]:

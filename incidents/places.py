@@ -23,10 +23,19 @@ class Map:
 
     replicas: dict[str, Replica] = field(default_factory=dict)
     gpus: dict[str, Gpu] = field(default_factory=dict)
+    instances: dict[str, Gpu] = field(default_factory=dict)
+    """GPUs by the uuids of their MIG instances."""
     by_node: dict[str, list[Replica]] = field(default_factory=dict)
     by_pool: dict[str, list[Replica]] = field(default_factory=dict)
     by_model: dict[str, list[Replica]] = field(default_factory=dict)
     by_gpu: dict[str, list[Replica]] = field(default_factory=dict)
+
+    def device(self, uuid: str) -> Gpu | None:
+        """The GPU with this uuid, or the one that a MIG instance of this uuid is a part of."""
+        found = self.gpus.get(uuid)
+        if found is None:
+            return self.instances.get(uuid)
+        return found
 
     def around(self, entity: Entity) -> list[Replica]:
         """The replicas that *entity* is, holds or carries."""
@@ -54,6 +63,7 @@ def draw(scene: Scene) -> Map:
             drawn.by_gpu.setdefault(uuid, []).append(replica)
     for gpu in scene.gpus:
         drawn.gpus[gpu.entity.id] = gpu
+        drawn.instances.update((share.mig, gpu) for share in gpu.shares if share.mig)
         for holder in gpu.replicas:
             held = drawn.replicas.get(holder)
             if held and held not in drawn.by_gpu.setdefault(gpu.entity.id, []):

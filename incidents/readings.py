@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vocabulary.expressions import Signal
+from vocabulary.expressions import By, Expr, Rate, Scaled, Signal
 from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 from vocabulary.signals import TARGET_UP
@@ -28,6 +28,20 @@ class Readings:
         row = rows.get(value)
         return None if row is None or bool(np.all(np.isnan(row))) else (times, row)
 
+    def replicas_of(self, signal: Signal, pool: str) -> Array:
+        """One row for each replica of *pool* that *signal* was measured of, by minute."""
+        frame = self.scene.frame(Watch(signal, LOOKBACK, STEP, every=STEP)).where(pool=pool)
+        return np.array([row for _, row in frame.rows()]) if not frame.empty else np.empty((0, 0))
+
+    def now(self, signal: Signal, label: str, value: str) -> float | None:
+        """The value of this minute or the one before; None when neither is known."""
+        found = self.series(signal, label, value)
+        if found is None:
+            return None
+        newest = found[1][-2:]
+        known = newest[~np.isnan(newest)]
+        return float(known[-1]) if known.size else None
+
     def latest(self, signal: Signal, label: str, values: Iterable[str]) -> float | None:
         """Sum of the newest known values over *values*; None when none is known."""
         found = [self.series(signal, label, value) for value in values]
@@ -44,6 +58,20 @@ class Readings:
             if found is not None:
                 times, row = found
                 amounts.append(float(np.nansum(row[times > since])) * STEP)
+        return sum(amounts) if amounts else None
+
+    def happened(
+        self, signal: Signal, label: str, values: Iterable[str], since: float
+    ) -> float | None:
+        """As `total`, without what happened before the moment.
+
+        A rate looks back: what its first values tell of the time before is taken off.
+        """
+        amounts = []
+        for value in values:
+            found = self.series(signal, label, value)
+            if found is not None:
+                amounts.append(_since(*found, since, window_of(signal.expr)))
         return sum(amounts) if amounts else None
 
     def parts(
@@ -102,6 +130,23 @@ class Readings:
             name = labels.get(label, "")
             rows[name] = _added(rows[name], row) if name in rows else row
         return frame.times, rows
+
+
+def window_of(expr: Expr) -> float:
+    """Seconds that a rate looks back; 0 for what looks at the moment."""
+    if isinstance(expr, Rate):
+        return expr.window
+    return window_of(expr.expr) if isinstance(expr, By | Scaled) else 0.0
+
+
+def _since(times: Array, row: Array, since: float, window: float) -> float:
+    """Events of a rate after a moment, by minute, less those of its window before it."""
+    after = times > since
+    before = row[~after & ~np.isnan(row)]
+    usual = float(before[-1]) if before.size else 0.0
+    older = np.clip(1.0 - (times[after] - since) / max(window, 1e-9), 0.0, 1.0) * usual
+    told = np.nan_to_num(row[after])
+    return float(np.sum(np.maximum(told - older, 0.0))) * STEP
 
 
 def _added(one: Array, other: Array) -> Array:

@@ -48,7 +48,10 @@ class DeskSettings:
     """Pages the whole fleet may cause in seven days: two a day, the limit of Google's SRE book
     (chapter 11). Beyond it only events and money page."""
     slo_target: float = 0.99
-    """Share of user calls that must succeed; burn is the error share over what is left of it."""
+    """Share of user calls that must succeed, and of first tokens that must come in time; burn is
+    what fails or comes late over what is left of it. The objective of the latency_burn rule."""
+    slo_days: float = 30.0
+    """Over how many days the error budget is counted: the Site Reliability Workbook's window."""
     learnt_from_days: float = 35.0
     """How long a past incident still keeps detectors from learning its hours as normal: five
     weeks of "the same hour of the week"."""

@@ -45,6 +45,8 @@ def _head(incident: Mapping[str, Any]) -> list[str]:
         f"- Requests affected: {_figure(impact['requests_affected'])}",
         f"- Tokens lost: {_figure(impact['tokens_lost'])}",
         f"- Burning: {_figure(impact['usd_per_hour'], 'USD/h')}",
+        f"- Error budget: {_figure(impact['slo_burn'], 'times its sustainable pace')}",
+        *([f"- If nothing is done: {_text(impact['forecast'])}"] if impact.get("forecast") else []),
     ]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from incidents.desk import IncidentDesk
 from store.records import IncidentRecords
 from vocabulary import failure_modes as f
-from vocabulary.entities import Change, Entity, EntityKind, Gpu, Replica, ReplicaState
+from vocabulary.entities import Change, Entity, EntityKind, Gpu, GpuShare, Replica, ReplicaState
 from vocabulary.failure_modes import FailureMode, Severity
 from vocabulary.findings import Evidence, Finding
 from vocabulary.incidents import Cause, EvidenceRecord, Incident, IncidentState, NearbyChange
@@ -79,6 +79,8 @@ class World:
     changes: list[Change] = field(default_factory=list)
     series: dict[str, list[tuple[Mapping[str, str], Sequence[float]]]] = field(default_factory=dict)
     """By signal: rows of labels and of values by minute, the newest last."""
+    shares: dict[str, tuple[GpuShare, ...]] = field(default_factory=dict)
+    """By GPU: whose its parts are."""
 
     def add_pool(self, pool: str = "prod/chat", size: int = 3) -> list[Replica]:
         made = [replica(pool, number) for number in range(size)]
@@ -92,10 +94,13 @@ class World:
 
     def gpus(self) -> tuple[Gpu, ...]:
         return tuple(
-            Gpu(Entity(EntityKind.GPU, uuid), one.node, 0, "H100", (one.entity.id,), self.now)
+            Gpu(
+                Entity(EntityKind.GPU, uuid), one.node, 0, "H100", (one.entity.id,), self.now,
+                self.shares.get(uuid, ()),
+            )
             for one in self.replicas
             for uuid in one.gpus
-        )
+        )  # fmt: skip
 
     def scene(self) -> Scene:
         return Scene(

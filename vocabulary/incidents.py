@@ -34,6 +34,8 @@ class Impact:
     """Multiple of the sustainable error-budget burn."""
     basis: str = ""
     """How the figures came about, in one sentence."""
+    forecast: str = ""
+    """What comes if nothing is done, where something is known to grow; empty else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
             "usd_per_hour": _money(impact.usd_per_hour),
             "slo_burn": impact.slo_burn,
             "basis": impact.basis,
+            "forecast": impact.forecast,
         },
         "causes": [_cause_json(cause) for cause in incident.causes],
         "changes": [_change_json(change) for change in incident.changes],
@@ -289,6 +292,7 @@ def incident_from_json(body: Mapping[str, Any]) -> Incident:
             None if money is None else Decimal(money),
             impact["slo_burn"],
             impact["basis"],
+            impact.get("forecast", ""),
         ),
         causes=tuple(_cause_from_json(one) for one in body["causes"]),
         changes=tuple(_change_from_json(one) for one in body["changes"]),

@@ -122,6 +122,8 @@ def _impact(one: dict[str, Any], as_of: str | None) -> None:
     if one["tenants"]:
         since += " · tenants hit: " + ", ".join(plain(tenant) for tenant in one["tenants"])
     st.caption(since)
+    if impact.get("forecast") and one["resolved_at"] is None:
+        st.markdown(f"**If nothing is done:** {plain(impact['forecast'])}.")
 
 
 def _acts(api: Api, one: dict[str, Any]) -> None:

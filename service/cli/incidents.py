@@ -93,6 +93,8 @@ def show(
         impact["requests_affected"], impact["tokens_lost"], impact["usd_per_hour"],
         impact["slo_burn"], impact.get("basis"),
     ]])  # fmt: skip
+    if impact.get("forecast"):
+        typer.echo("\n" + printable(f"If nothing is done: {impact['forecast']}."))
     print_table("\nCauses, most likely first", ("SCORE", "CAUSE", "ENTITY", "WHY"), [
         [f"{c['score']:.2f}", c["failure_mode"], c["entity"]["name"], c["why"]]
         for c in one["causes"]

@@ -1,13 +1,16 @@
 """What it costs, from what was measured; what was not measured stays unknown."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
-from incident_scenes import NOON, Story, finding, stalled, tenant
+from incident_scenes import NOON, Story, finding, gpu_of, pool_entity, stalled, tenant
 
+from incidents.impact import hourly_cost
+from incidents.places import draw
 from vocabulary import failure_modes as f
-from vocabulary.entities import Gpu, Replica
+from vocabulary.entities import Gpu, GpuShare, Replica, ReplicaState
 from vocabulary.failure_modes import Severity
 from vocabulary.findings import Evidence, Finding
 
@@ -109,8 +112,6 @@ def test_what_is_over_tells_its_worst_hour(story: Story) -> None:
 def test_a_shared_gpu_costs_each_replica_its_part(make_story: Callable[..., Story]) -> None:
     story = make_story(price=four_dollars)
     first, second, _ = story.world.add_pool()
-    from dataclasses import replace
-
     story.world.replicas[1] = replace(second, gpus=first.gpus)
     story.tick(stalled(first))
     assert story.only().impact.usd_per_hour == Decimal("2.00")
@@ -184,3 +185,81 @@ def test_sums_over_a_long_past_say_how_far_they_reach(story: Story) -> None:
     story.world.series["requests_running"] = rows(first, list(np.full(121, 7.0)))
     story.tick(stalled(first, since=NOON - 90_000))
     assert "last 2 h alone" in story.only().impact.basis
+
+
+def test_failures_from_before_the_onset_hit_nobody(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.world.series["gateway_operations_per_second"] = [({"model": "model-chat"}, [10.0] * 121)]
+    # Four calls failed in the two minutes before the engine died, and none since.
+    failed = [0.0] * 117 + [4 / 120, 4 / 120, 2 / 120, 0.0]
+    story.world.series["gateway_errors_per_second"] = [({"model": "model-chat"}, failed)]
+    story.tick(finding(f.ENGINE_DEAD, first, since=NOON - 60))
+    assert story.only().impact.requests_affected == 0.0
+
+
+def late(story: Story, share: float) -> None:
+    story.world.series["gateway_operations_per_second"] = [({"model": "model-chat"}, [10.0] * 121)]
+    story.world.series["gateway_first_tokens_late"] = [({"model": "model-chat"}, [share] * 121)]
+    story.world.series["gateway_first_tokens_per_second"] = [({"model": "model-chat"}, [9.0] * 121)]
+
+
+def test_first_tokens_that_come_late_burn_the_budget_too(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    late(story, 0.25)
+    story.tick(stalled(first))
+    impact = story.only().impact
+    assert impact.slo_burn == 25.0
+    assert "burn: late first tokens" in impact.basis
+
+
+def test_the_faster_of_two_burns_is_told(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    late(story, 0.05)
+    story.world.series["gateway_errors_per_second"] = [({"model": "model-chat"}, [5.0] * 121)]
+    story.tick(stalled(first))
+    assert story.only().impact.slo_burn == 50.0
+
+
+def test_a_replica_pays_for_its_own_part_of_a_shared_gpu(make_story: Callable[..., Story]) -> None:
+    story = make_story(price=four_dollars)
+    first, second, _ = story.world.add_pool()
+    uuid = first.gpus[0]
+    story.world.replicas[1] = replace(second, gpus=first.gpus)
+    story.world.shares[uuid] = (
+        GpuShare("pod", replica=first.entity.id, time=0.75),
+        GpuShare("pod", replica=second.entity.id, time=0.25),
+    )
+    story.tick(stalled(first))
+    assert story.only().impact.usd_per_hour == Decimal("3.00")
+
+
+def test_a_replica_on_a_mig_instance_pays_for_that(make_story: Callable[..., Story]) -> None:
+    story = make_story(price=four_dollars)
+    first, *_ = story.world.add_pool()
+    story.world.shares[first.gpus[0]] = (
+        GpuShare("pod", replica=first.entity.id, mig="MIG-1", time=0.5),
+        GpuShare("idle", mig="MIG-2", time=0.5),
+    )
+    scene = story.world.scene()
+    story.world.replicas[0] = replace(first, gpus=("MIG-1",))
+    drawn = draw(replace(scene, replicas=tuple(story.world.replicas)))
+    assert hourly_cost(story.world.replicas[0], drawn, four_dollars) == Decimal("2.00")
+
+
+def test_a_gpu_that_nobody_uses_burns_its_price(make_story: Callable[..., Story]) -> None:
+    story = make_story(price=four_dollars)
+    first, *_ = story.world.add_pool()
+    story.tick(finding(f.IDLE_GPU, gpu_of(first), severity=Severity.WARNING))
+    impact = story.only().impact
+    assert impact.usd_per_hour == Decimal("4.00")
+    assert "nobody uses" in impact.basis
+    assert "96.00 USD more in a day" in impact.forecast
+
+
+def test_idle_replicas_of_too_large_a_pool_burn_theirs(make_story: Callable[..., Story]) -> None:
+    story = make_story(price=four_dollars)
+    first, second, _ = story.world.add_pool()
+    for one in (first, second):
+        story.world.set_state(one.entity, ReplicaState.IDLE)
+    story.tick(finding(f.OVER_REPLICATION, pool_entity(), pool="prod/chat"))
+    assert story.only().impact.usd_per_hour == Decimal("8.00")
