@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MAX_WORD = 253
@@ -31,6 +31,6 @@ def named(kind: str, name: str) -> str:
     return word(f"{kind}/{clean(name)}")
 
 
-def body(content: Mapping[str, Any]) -> str:
+def body(content: Mapping[str, Any] | Sequence[Any]) -> str:
     """JSON as one word."""
     return shlex.quote(json.dumps(content, sort_keys=True))

@@ -32,11 +32,13 @@ class CordonNode(Remediation):
         f.UNALLOCATED_GPU_PROCESS,
         f.DISK_FULL,
         f.DEVICE_PLUGIN_BROKEN,
+        f.SHRUNK_KV_CACHE,
     )
     order: ClassVar[int] = 20
     order_for: ClassVar[Mapping[FailureMode, int]] = {
         f.COLLECTIVE_HANG: 40,
         f.DEVICE_PLUGIN_BROKEN: 30,
+        f.SHRUNK_KV_CACHE: 10,
     }
 
     least_left: float = 0.8

@@ -41,6 +41,7 @@ class PauseRollout(Remediation):
         f.ENGINE_STALLED: 25,
         f.KV_EXHAUSTION: 40,
         f.GARBAGE_OUTPUT: 25,
+        f.SHRUNK_KV_CACHE: 38,
     }
 
     recent_minutes: float = 60.0

@@ -1,5 +1,6 @@
 """R11: reset one GPU that nothing runs on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,8 +32,12 @@ class ResetGpu(Remediation):
         f.COLLECTIVE_HANG,
         f.ORPHANED_GPU_MEMORY,
         f.UNALLOCATED_GPU_PROCESS,
+        f.SHRUNK_KV_CACHE,
     )
     order: ClassVar[int] = 40
+    order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.SHRUNK_KV_CACHE: 20,
+    }
 
     minutes: float = 10.0
     """How long a reset may take, the checks after it included; our judgement."""

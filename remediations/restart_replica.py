@@ -43,6 +43,7 @@ class RestartReplica(Remediation):
         f.STRAGGLER_GPU: 15,
         f.HOST_MEMORY_LEAK: 10,
         f.ROUTER_DOWN: 10,
+        f.SHRUNK_KV_CACHE: 35,
     }
 
     ready_minutes: float = 16.0

@@ -40,7 +40,6 @@ class RollBack(Remediation):
         f.SPECULATION_DECAY,
         f.CUDA_OOM,
         f.LOAD_SKEW,
-        f.STREAMS_CUT,
         f.SHRUNK_KV_CACHE,
         f.GRAMMAR_STALL,
     )
@@ -56,6 +55,7 @@ class RollBack(Remediation):
         f.GARBAGE_OUTPUT: 30,
         f.HOST_MEMORY_LEAK: 30,
         f.CUDA_OOM: 30,
+        f.SHRUNK_KV_CACHE: 40,
     }
 
     max_age_hours: float = 24.0

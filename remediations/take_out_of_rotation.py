@@ -42,6 +42,7 @@ class TakeOutOfRotation(Remediation):
         f.LOAD_SKEW: 20,
         f.THROUGHPUT_REGRESSION: 30,
         f.CUDA_OOM: 40,
+        f.SHRUNK_KV_CACHE: 30,
     }
 
     label: str = "serving"
