@@ -26,6 +26,8 @@ class Deployment:
     speed: EngineModel
     slowdown: float = 1.0
     """Of every step of a pod of this revision."""
+    unseen_floor: int | None = None
+    """Replicas that an autoscaler keeps which reads no load as none; None while it sees it."""
     load_factor: float = 1.0
     """How many times as long as usual its pods take to load."""
 
@@ -84,6 +86,9 @@ class Autoscaler:
         if scaling is None or now < self._next:
             return
         self._next = now + _EVERY
+        if self.deployment.unseen_floor is not None:
+            self._scale_in(world, self.deployment.unseen_floor, now)
+            return
         pods = [pod for pod in world.pods(self.deployment.spec.name) if pod.stage is Stage.READY]
         load = sum(pod.engine.running + pod.engine.queued for pod in pods)
         want = max(self.deployment.spec.replicas, -(-load // max(1, int(scaling.target))))
@@ -102,3 +107,9 @@ class Autoscaler:
                 world.scale(self.deployment.spec.name, have - 1, now)
         else:
             self.needed_since = self.spare_since = -1.0
+
+    def _scale_in(self, world: "World", floor: int, now: float) -> None:
+        """All at once, as Kubernetes does when the window of its stabilisation is over."""
+        self.needed_since = self.spare_since = -1.0
+        if self.deployment.replicas > floor:
+            world.scale(self.deployment.spec.name, floor, now)
