@@ -7,7 +7,7 @@ answers, files are committed and closed, and the console, a process of its own, 
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service import allocator, assembly, console_process, core
 from service.announcement import announcing
@@ -27,11 +27,22 @@ from vocabulary.entities import Change
 from vocabulary.incidents import incident_json
 from vocabulary.samples import Sample
 
+if TYPE_CHECKING:
+    from service.drill.case import Case
+
 
 def run_up(
-    config: Config, *, demo: bool, console: bool, for_seconds: float | None
+    config: Config,
+    *,
+    demo: bool,
+    console: bool,
+    for_seconds: float | None,
+    case: "Case | None" = None,
 ) -> list[dict[str, Any]]:
-    """Agent, server and console on this machine; gives the incidents of this data directory."""
+    """Agent, server and console on this machine; gives the incidents of this data directory.
+
+    A demo shows its storyline, or a *case* of a drill.
+    """
     allocator.settle()
     config = _with_free_ports(config, console)
     settings = config.settings
@@ -41,7 +52,7 @@ def run_up(
         if demo:
             from service import demo as simulated  # heavy, and of no use outside of it
 
-            part, loop = simulated.prepare(config, secret, life, say)
+            part, loop = simulated.prepare(config, secret, life, say, case)
         else:
             part, loop = _local(config, secret, life, own_node=True)
         part.trouble = lambda: loop.failed

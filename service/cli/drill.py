@@ -1,6 +1,7 @@
 """`tidegauge drill`: inject faults and benign look-alikes, and score the whole chain."""
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from service.cli.shared import Output, OutputOption, print_json, print_table
+from service.cli.shared import Output, OutputOption, complain, print_json, print_table
 from vocabulary.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,49 +29,58 @@ def drill(
         bool, typer.Option("--benign", help="Only look-alikes and calm: nobody may be told.")
     ] = False,
     seeds: Annotated[
-        str, typer.Option(help="How many (3), a range (11-20) or a list (7,9).")
-    ] = "1",
-    cluster: Annotated[str, typer.Option(help="Which simulated cluster.")] = "demo",
+        str, typer.Option(help="How many (3), a range (11-20) or a list (7,9); one for --replay.")
+    ] = "",
+    cluster: Annotated[
+        str, typer.Option(help="Which simulated clusters, with commas: demo, held-out.")
+    ] = "demo",
     calm_hours: Annotated[float, typer.Option(min=0, help="Hours of calm for each seed.")] = 0.0,
     overlaps: Annotated[bool, typer.Option("--overlaps", help="Pairs of troubles too.")] = False,
+    scenario: Annotated[
+        list[Path] | None, typer.Option(help="Drill this scenario file (repeatable) instead.")
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(help="Show one case in the console: F01, `F27 during B03`, or a scenario's."),
+    ] = None,
     results: Annotated[
         Path | None, typer.Option(help="Folder to keep results in; goes on where it stopped.")
     ] = None,
+    score: Annotated[Path | None, typer.Option(help="Write the score into this file.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Compare with this score; exit 1 only when worse.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Cases at once; 0: one a core.")] = 0,
+    for_seconds: Annotated[
+        float | None, typer.Option("--for", min=1, help="End a replay after this many seconds.")
+    ] = None,
+    no_console: Annotated[
+        bool, typer.Option("--no-console", help="Replay without the console.")
+    ] = False,
     show: Annotated[bool, typer.Option("--list", help="List what can be injected.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Inject faults in the simulator and score the whole chain; exit 1 when it fell short."""
-    from service.drill.campaign import run
-    from service.drill.case import Corpus, calm, cases, overlapping
-    from service.drill.score import summary
+    from service.drill.case import Corpus
 
     corpus = Corpus.found()
     if show:
         _list(corpus, output)
         return
-    numbers = seed_numbers(seeds)
-    wanted = [] if benign else _wanted(corpus, faults)
-    plan: list[Case] = list(cases(wanted, numbers, cluster))
-    if benign or not faults:
-        plan += cases(list(corpus.look_alikes.values()), numbers, cluster)
-    if calm_hours:
-        plan += [calm(seed, calm_hours, cluster) for seed in numbers]
-    if overlaps:
-        plan += overlapping(corpus, numbers, cluster)
-    if not plan:
-        raise ConfigError("nothing to drill: name faults, or --benign, or --calm-hours")
-    with _Progress(len(plan), sys.stderr.isatty()) as progress:
-        records = run(
-            plan, workers=workers or os.cpu_count() or 1, folder=results, told=progress.told
-        )
-    score = summary(records)
-    if output is Output.JSON:
-        print_json({"schema": 1, "score": score, "records": records})
+    if replay is not None:
+        _replay(corpus, replay, seeds, cluster, scenario or [], for_seconds, not no_console)
+        return
+    if scenario:
+        plan = _of_files(scenario, seeds)
     else:
-        _print(score, corpus)
-    if score["misses"] or score["calm"]["pages"]["count"]:
-        raise typer.Exit(1)
+        plan = _plan(
+            corpus, faults, seed_numbers(seeds or "1"), _clusters(cluster),
+            benign=benign, calm_hours=calm_hours, overlaps=overlaps,
+        )  # fmt: skip
+    records = _played(plan, workers, results)
+    worse = _keep(records, corpus, score, baseline)
+    _tell(records, corpus, output, scenario or [])
+    _judge(records, worse)
 
 
 def seed_numbers(text: str) -> list[int]:
@@ -91,12 +101,122 @@ def seed_numbers(text: str) -> list[int]:
     return list(range(first, last + 1))
 
 
+def _clusters(text: str) -> list[str]:
+    from service.drill.case import known_cluster
+
+    return [known_cluster(one.strip()) for one in text.split(",") if one.strip()]
+
+
+def _plan(
+    corpus: "Corpus",
+    faults: str,
+    seeds: Sequence[int],
+    clusters: Sequence[str],
+    *,
+    benign: bool,
+    calm_hours: float,
+    overlaps: bool,
+) -> "list[Case]":
+    """The cases of the corpus, cluster by cluster."""
+    from service.drill.case import calm, cases, overlapping
+
+    wanted = [] if benign else _wanted(corpus, faults)
+    plan: list[Case] = []
+    for cluster in clusters:
+        plan += cases(wanted, seeds, cluster)
+        if benign or not faults:
+            plan += cases(list(corpus.look_alikes.values()), seeds, cluster)
+        if calm_hours:
+            plan += [calm(seed, calm_hours, cluster) for seed in seeds]
+        if overlaps:
+            plan += overlapping(corpus, seeds, cluster)
+    if not plan:
+        raise ConfigError("nothing to drill: name faults, or --benign, or --calm-hours")
+    return plan
+
+
+def _of_files(files: Sequence[Path], seeds: str) -> "list[Case]":
+    """The cases of scenario files, each under its own seed or under those that were asked for."""
+    from service.drill.case import written
+    from simulator.scenario_file import read_scenario
+
+    numbers: list[int | None] = [*seed_numbers(seeds)] if seeds else [None]
+    plan = [written(read_scenario(file), seed) for file in files for seed in numbers]
+    if len({case.id for case in plan}) < len(plan):
+        raise ConfigError("two of these scenarios bear one name; rename one of them")
+    return plan
+
+
 def _wanted(corpus: "Corpus", words: str) -> list[Any]:
     if words == "none":
         return []
     if not words:
         return list(corpus.faults.values())
     return [corpus.named(word.strip()) for word in words.split(",") if word.strip()]
+
+
+def _played(plan: "Sequence[Case]", workers: int, results: Path | None) -> list[dict[str, Any]]:
+    from service.drill.campaign import run
+
+    with _Progress(len(plan), sys.stderr.isatty()) as progress:
+        return run(plan, workers=workers or os.cpu_count() or 1, folder=results, told=progress.told)
+
+
+def _keep(
+    records: Sequence[Mapping[str, Any]],
+    corpus: "Corpus",
+    score: Path | None,
+    baseline: Path | None,
+) -> list[str] | None:
+    """Write the result where it is wanted; what is worse than the baseline, None without one."""
+    from service.clock import WallClock
+    from service.drill.provenance import provenance
+    from service.drill.result import read_result, regressions, result, write_result
+
+    if score is None and baseline is None:
+        return None
+    before = read_result(baseline) if baseline is not None else None
+    run = provenance(shlex.join(["tidegauge", *sys.argv[1:]]), WallClock().now())
+    found = result(records, corpus.left_out, **run)
+    if score is not None:
+        write_result(score, found)
+    return None if before is None else regressions(before, found)
+
+
+def _judge(records: Sequence[Mapping[str, Any]], worse: Sequence[str] | None) -> None:
+    """Exit 1 for what is worse than the baseline; without one, for any miss or false page."""
+    from service.drill.score import summary
+
+    for line in worse or ():
+        complain(f"worse than the baseline: {line}")
+    whole = summary(records)
+    if worse or (worse is None and (whole["misses"] or whole["calm"]["pages"]["count"])):
+        raise typer.Exit(1)
+
+
+def _replay(
+    corpus: "Corpus",
+    name: str,
+    seeds: str,
+    cluster: str,
+    files: Sequence[Path],
+    for_seconds: float | None,
+    console: bool,
+) -> None:
+    from service.drill.case import known_cluster, named_case
+    from service.drill.replay import replay
+
+    if seeds and not seeds.isdecimal():
+        raise ConfigError(f"--seeds {seeds}: a replay shows one seed; write its number")
+    seed = int(seeds or 1)
+    if files:
+        known = {case.name: case for case in _of_files(files, f"{seed}-{seed}" if seeds else "")}
+        if name not in known:
+            raise ConfigError(f"--replay {name}: these files hold {', '.join(known)}")
+        case = known[name]
+    else:
+        case = named_case(corpus, name, seed, known_cluster(cluster))
+    replay(case, console=console, for_seconds=for_seconds)
 
 
 def _list(corpus: "Corpus", output: Output) -> None:
@@ -119,15 +239,25 @@ def _list(corpus: "Corpus", output: Output) -> None:
     print_table("What a drill can inject", columns, [tuple(row.values()) for row in rows])
 
 
-def _print(score: Mapping[str, Any], corpus: "Corpus") -> None:
+def _tell(
+    records: Sequence[Mapping[str, Any]], corpus: "Corpus", output: Output, files: Sequence[Path]
+) -> None:
     from service.drill import table
+    from service.drill.score import summary
+    from simulator.scenario_file import read_scenario
 
+    score = summary(records)
+    if output is Output.JSON:
+        print_json({"schema": 1, "score": score, "records": records})
+        return
     titles = {code: kind.failure_mode.title for code, kind in corpus.faults.items()}
     if score["faults"]:
         print_table("Faults, worst first", table.COLUMNS, table.fault_rows(score, titles))
     columns: Sequence[str] = ("case", "calm h", "pages", "tickets", "pages/h at most", "said")
     print_table("What was said without a reason", columns, table.calm_rows(score))
-    misses = table.miss_rows(score)
+    misses = table.miss_rows(
+        score, {read_scenario(file).story.name: shlex.quote(str(file)) for file in files}
+    )
     if misses:
         columns = ("code", "case", "seed", "the chain said", "see it again")
         print_table("Missed or taken for something else", columns, misses)

@@ -87,6 +87,15 @@ class Corpus:
             _by_code(discover(simulator.look_alikes, Fault)),  # type: ignore[type-abstract]
         )
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Why what cannot be simulated honestly is not, by code."""
+        return {
+            code: kind.unsimulated
+            for code, kind in {**self.faults, **self.look_alikes}.items()
+            if kind.unsimulated
+        }
+
     def named(self, word: str) -> type[Fault]:
         """The fault or look-alike of this code (`F01`) or word (`engine_stalled`).
 
@@ -163,6 +172,24 @@ def _pair(kind: type[Fault], other: type[Fault], after: float, seed: int, cluste
         max(kind.history_days, other.history_days),
         cluster,
     )
+
+
+def named_case(corpus: Corpus, name: str, seed: int, cluster: str) -> Case:
+    """The case of a drill that is called *name*: `F01`, `F27 during B03`, `calm`.
+
+    Raises:
+        NotFound: No drill has such a case.
+    """
+    fault, _, other = name.partition(" during ")
+    if name == "calm":
+        return calm(seed, 1.0, cluster)
+    if not other:
+        return alone(corpus.named(fault), seed, cluster)
+    for one in overlapping(corpus, [seed], cluster):
+        if one.name.lower() == name.lower():
+            return one
+    pairs = ", ".join(f"{first} during {second}" for first, second, _ in OVERLAPS)
+    raise NotFound(f"no drill has the case {name!r}; pairs: {pairs}")
 
 
 def written(scenario: Written, seed: int | None = None) -> Case:

@@ -12,6 +12,9 @@ from typing import Any
 
 from scipy.stats import binomtest, gamma
 
+from vocabulary import failure_modes
+
+_FAMILIES = {mode.code: mode.family for mode in failure_modes.ALL}
 EARLY_SECONDS = 60.0
 LATE_SECONDS = 1800.0
 
@@ -55,6 +58,8 @@ class Quiet:
     pages: int
     tickets: int
     titles: tuple[str, ...]
+    benign: bool
+    """Nothing in the case was a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ def quiet(record: Mapping[str, Any]) -> Quiet:
         sum(one["severity"] == "critical" for one in false),
         sum(one["severity"] == "warning" for one in false),
         tuple(f"{one['code']} {one['title']}" for one in false),
+        benign=not truths,
     )
 
 
@@ -139,11 +145,15 @@ def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             severity: _rates([one for one in judged if one.severity == severity])
             for severity in severities
         },
+        "by_class": {
+            family: _rates([one for one in judged if _FAMILIES.get(one.code) == family])
+            for family in sorted({_FAMILIES.get(one.code, "") for one in judged} - {""})
+        },
         "overlaps": _rates([one for one in judged if " during " in one.case]),
         "calm": _calm(calm),
         "look_alikes": [
             {"case": name, **_calm([one for one in calm if one.case == name])}
-            for name in sorted({one.case for one in calm if one.case.startswith(("B", "calm"))})
+            for name in sorted({one.case for one in calm if one.benign})
         ],
         "precision": _precision(records),
         "misses": [

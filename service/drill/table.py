@@ -7,6 +7,8 @@ COLUMNS = (
     "code", "failure mode", "found", "delay", "cause 1st", "in 3", "entity", "card 1st", "told",
 )  # fmt: skip
 
+MOST_MISSES = 20
+"""Rows of misses that a person wants to read at once."""
 Row = Sequence[str]
 
 
@@ -14,6 +16,12 @@ def fault_rows(score: Mapping[str, Any], titles: Mapping[str, str]) -> list[Row]
     """A row for each fault, worst first, and one of everything."""
     rows = [_row(row["code"], titles.get(row["code"], ""), row) for row in score["faults"]]
     return [*rows, _row("all", f"{score['all']['runs']} runs", score["all"])]
+
+
+def group_rows(score: Mapping[str, Any]) -> list[Row]:
+    """A row for each severity, each class, and the overlaps."""
+    groups = {**score["by_severity"], **score["by_class"], "overlaps": score["overlaps"]}
+    return [_row(name, str(row["runs"]), row) for name, row in groups.items() if row["runs"]]
 
 
 def calm_rows(score: Mapping[str, Any]) -> list[Row]:
@@ -32,22 +40,27 @@ def calm_rows(score: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def miss_rows(score: Mapping[str, Any]) -> list[Row]:
-    """What was missed or taken for something else, and how to see it again."""
+def miss_rows(score: Mapping[str, Any], files: Mapping[str, str] | None = None) -> list[Row]:
+    """What was missed or taken for something else, and how to see it again.
+
+    *files* holds the scenario file of each case that came from one.
+    """
     return [
         (
             miss["code"],
             miss["case"],
             str(miss["seed"]),
             miss["said"] or "nothing",
-            replay(miss),
+            replay(miss, (files or {}).get(miss["case"], "")),
         )
-        for miss in score["misses"][:20]
+        for miss in score["misses"][:MOST_MISSES]
     ]
 
 
-def replay(miss: Mapping[str, Any]) -> str:
-    """The command that shows one case in the console."""
+def replay(miss: Mapping[str, Any], scenario: str = "") -> str:
+    """The command that shows one case in the console; *scenario* is the file it comes from."""
+    if scenario:
+        return f"tidegauge drill --scenario {scenario} --seeds {miss['seed']} --replay"
     words = f"'{miss['case']}' --seeds {miss['seed']} --cluster {miss['cluster']}"
     return f"tidegauge drill --replay {words}"
 
@@ -57,19 +70,18 @@ def _row(code: str, title: str, row: Mapping[str, Any]) -> Row:
     return (
         code,
         title,
-        _share(row["found"]),
+        share(row["found"]),
         "-" if delay is None else f"{delay / 60.0:.1f} min",
-        _share(row["cause_first"]),
-        _share(row["cause_in_three"]),
-        _share(row["entity"]),
-        _share(row["first_card"]),
+        share(row["cause_first"]),
+        share(row["cause_in_three"]),
+        share(row["entity"]),
+        share(row["first_card"]),
         "-" if firing is None else f"{firing:.2f}",
     )
 
 
-def _share(share: Mapping[str, Any]) -> str:
-    if share["value"] is None:
+def share(one: Mapping[str, Any]) -> str:
+    """A share in per cent with its interval; a dash when there was nothing to count."""
+    if one["value"] is None:
         return "-"
-    return (
-        f"{100.0 * share['value']:.0f} % [{100.0 * share['low']:.0f}-{100.0 * share['high']:.0f}]"
-    )
+    return f"{100.0 * one['value']:.0f} % [{100.0 * one['low']:.0f}-{100.0 * one['high']:.0f}]"
