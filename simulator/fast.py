@@ -9,7 +9,7 @@ from simulator.nvml import SimulatedNvml
 from simulator.pages.text import CONTENT_TYPE
 from simulator.world import World
 from vocabulary.contracts import Page, Target
-from vocabulary.errors import SourceHung
+from vocabulary.errors import SourceDown, SourceHung
 from vocabulary.pods import OfferedDevice, Pod
 from vocabulary.samples import labels_of
 
@@ -49,7 +49,13 @@ class SimulatedReach:
 
     @property
     def nvml(self) -> Any:
-        """A module with pynvml's interface."""
+        """A module with pynvml's interface.
+
+        Raises:
+            SourceDown: The node is gone, and whoever would read its GPUs with it.
+        """
+        if self.world.scheduling.silent(self.node):
+            raise SourceDown(f"{self.node} is gone")
         if not self._nvml:
             self._nvml.append(self.world.nvml(self.node))
         return self._nvml[0]

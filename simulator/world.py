@@ -24,6 +24,7 @@ from simulator.nvml import SimulatedNvml
 from simulator.pages import litellm
 from simulator.pages.text import Writer
 from simulator.pods import Nursery, Pod, Stage
+from simulator.scheduling import Scheduling
 from simulator.traffic import open_traffic
 from vocabulary.entities import Change, Entity
 from vocabulary.errors import SourceDown, SourceHung
@@ -33,6 +34,8 @@ _LOADED = 0.93
 _EMPTY = 0.006
 _GPU_EVERY = 1.0
 GATEWAY_VERSION = "1.106.2"
+GATEWAY_NODE = "cpu-1"
+"""A machine without GPUs."""
 
 
 class Door(NamedTuple):
@@ -73,6 +76,7 @@ class World:
         self._nursery = Nursery(np.random.default_rng([seed, 2]))
         self._changes: list[Change] = []
         self._rollouts: list[Rollout] = []
+        self.scheduling = Scheduling()
         self._gpu_next = self.now
         self._accounted: dict[str, tuple[float, float]] = {}
         self.bank = GpuBank(gpu_places(spec, seed), np.random.default_rng([seed, 3]))
@@ -112,8 +116,12 @@ class World:
             injection.step(self, start)
         for deployment_rollout in self._rollouts:
             deployment_rollout.step(self, start)
+        self.scheduling.step(self, start)
         self.gateway.step(self.traffic.until(start, end), end)
         for pod in self._pods:
+            if self.scheduling.silent(pod.node):
+                self.gateway.settle(pod.engine.leavings())
+                continue
             if pod.answers:
                 pod.engine.pace = self.bank.pace(pod.gpus)
                 pod.engine.advance(end)
@@ -174,7 +182,7 @@ class World:
                 "namespace": NAMESPACE,
                 "pod": self.gateway_name,
                 "replica": self.gateway_id,
-                "node": self.spec.nodes[0].name,
+                "node": GATEWAY_NODE,
                 "version": GATEWAY_VERSION,
             }
             return [
@@ -207,7 +215,7 @@ class World:
         return SimulatedNvml(self.bank, positions, _pid_of)
 
     def gpu_allocations(self) -> list[Allocation]:
-        """Which replica holds which GPU."""
+        """Which replica holds which GPU, of nodes whose kubelet answers."""
         with self.lock:
             return [
                 Allocation(
@@ -219,6 +227,7 @@ class World:
                 )
                 for pod in self._pods
                 for gpu in pod.gpus
+                if not self.scheduling.silent(pod.node)
             ]
 
     def changes(self, since: float) -> list[Change]:
@@ -277,10 +286,12 @@ class World:
         before, deployment.replicas = deployment.replicas, replicas
         if replicas > before:
             for _ in range(replicas - before):
-                self.start_pod(deployment, now)
+                self.scheduling.ask(self, deployment, now)
         else:
+            many = before - replicas - self.scheduling.give_up(self, pool, before - replicas, now)
             ready = [pod for pod in self.pods(pool) if pod.stage is Stage.READY]
-            for pod in ready[replicas - len(ready) :]:
+            loading = [pod for pod in self.pods(pool) if pod.stage is Stage.LOADING]
+            for pod in [*ready, *loading][::-1][:many]:  # Kubernetes takes the unready first
                 pod.drain(now)
         what = f"replicas {before} → {replicas}"
         spec = deployment.spec
@@ -311,7 +322,7 @@ class World:
         self.note(Change(self.now, kind, pool_entity(spec.id), what, spec.id))
         return started
 
-    def start_pod(self, deployment: Deployment, now: float) -> Pod | None:
+    def start_pod(self, deployment: Deployment, now: float, name: str = "") -> Pod | None:
         """Start one more pod; None when no node has the GPUs for it."""
         spec = deployment.spec
         found = self._free_gpus(spec.gpu.name, spec.gpus_per_replica)
@@ -322,12 +333,27 @@ class World:
             spec, deployment.revision, deployment.version, deployment.model, deployment.speed,
             node, gpus, now,
         )  # fmt: skip
+        pod.name = name or pod.name
         pod.engine.slowdown = deployment.slowdown
         pod.load_factor = deployment.load_factor
         for gpu in gpus:
             self.bank.holders[gpu] = pod.uid
         self._pods.append(pod)
         return pod
+
+    def next_name(self, deployment: Deployment) -> tuple[str, str]:
+        """Name and uid of a pod that waits for a node."""
+        name = f"{deployment.spec.name}-{deployment.revision}-{self._nursery.letters(5)}"
+        return name, self._nursery.uid()
+
+    def remove(self, pod: Pod) -> None:
+        """Take a pod away at once, and give its GPUs back."""
+        pod.engine.lose_everything(self.now)
+        self.gateway.settle(pod.engine.leavings())
+        pod.stage = Stage.GONE
+        for gpu in pod.gpus:
+            self.bank.holders[gpu] = ""
+            self.bank.memory_share[gpu] = _EMPTY
 
     # -- beginnings ------------------------------------------------------------------------------
 
@@ -346,17 +372,23 @@ class World:
         age(self._pods, self.gateway, self.traffic, spec=self.spec, start=self.start)
 
     def _routable(self, pool: str) -> list[Pod]:
-        return [pod for pod in self.pods(pool) if pod.routed(self.now)]
+        return [
+            pod
+            for pod in self.pods(pool)
+            if pod.routed(self.now) or self.scheduling.still_routed(pod, self.now)
+        ]
 
     def _free_gpus(self, model: str, count: int) -> tuple[str, tuple[int, ...]] | None:
         for node in self.spec.nodes:
+            if self.scheduling.silent(node.name):
+                continue
             free = [
                 index
                 for index, place in enumerate(self.bank.places)
                 if place.node == node.name and place.model.name == model
                 and not self.bank.holders[index]
             ]  # fmt: skip
-            if len(free) >= count:
+            if len(free) - self.scheduling.withheld.get(node.name, 0) >= count:
                 return node.name, tuple(free[:count])
         return None
 

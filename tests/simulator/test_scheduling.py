@@ -1,0 +1,101 @@
+"""Pods without a node or an image, and nodes that are gone, as Kubernetes tells of them."""
+
+from typing import Any
+
+import pytest
+
+from simulator.fast import SimulatedReach
+from simulator.faults.mass_node_loss import MassNodeLoss
+from simulator.faults.pod_pending import PodPending
+from simulator.faults.pull_failure import PullFailure
+from simulator.pods import Stage
+from vocabulary import statements
+from vocabulary.errors import SourceDown
+from vocabulary.statements import statement
+
+
+def told(watched: Any) -> list[tuple[str, str]]:
+    """Subject and phrase of every fixed statement so far."""
+    said = [statement(one.what) for one in watched.world.changes(watched.world.start - 1.0)]
+    return [(one.subject, one.phrase) for one in said if one is not None]
+
+
+def test_f51_nodes_fall_silent_are_missed_and_their_pods_wait_for_others(watched: Any) -> None:
+    world = watched.world
+    fault = watched.inject(MassNodeLoss(spread=0.0, duration=900.0)).fault
+    assert fault.places == ("gpu-l4-1", "gpu-l40s-1")
+    with pytest.raises(SourceDown):
+        world.page(world.pods("code-8b")[0].name)
+    with pytest.raises(SourceDown):
+        _ = SimulatedReach(world, "gpu-l40s-1").nvml
+    assert SimulatedReach(world, "gpu-h100-1").nvml is not None
+    assert {one.node for one in world.gpu_allocations()} == {"gpu-h100-1"}
+    assert told(watched) == []
+    watched.over(60.0)
+    assert told(watched) == [(node, statements.NOT_READY) for node in fault.places]
+    watched.over(300.0)
+    waiting = [name for name, phrase in told(watched) if phrase == statements.NO_NODE]
+    assert len(waiting) == 5
+    assert world.pods("code-8b") == []
+    watched.over(700.0)
+    assert {pod.name for pod in world.pods("code-8b")} <= set(waiting)
+    assert all(pod.stage is Stage.READY for pod in world.pods("code-8b"))
+    ends = [phrase for _, phrase in told(watched)]
+    assert ends.count(statements.NODE_FOUND) == 5
+    assert ends.count(statements.READY) == 2
+
+
+def test_f51_reclaimed_machines_leave_the_cluster_and_their_pods_at_once(watched: Any) -> None:
+    watched.inject(MassNodeLoss(spread=0.0, how="reclaimed"))
+    watched.over(60.0)
+    phrases = [phrase for _, phrase in told(watched)]
+    assert phrases.count(statements.LEFT) == 2
+    assert phrases.count(statements.NO_NODE) == 5
+
+
+def test_f51_calls_go_to_a_lost_node_until_kubernetes_has_missed_it(watched: Any) -> None:
+    world = watched.world
+    watched.inject(MassNodeLoss(spread=0.0))
+    assert len(world.gateway.routable("code-8b")) == 3
+    watched.over(45.0)
+    assert world.gateway.routable("code-8b") == []
+    failed = sum(sum(one.attempts_failed.values()) for one in world.gateway.accounts.values())
+    assert failed > 0
+
+
+def test_f46_a_pod_waits_until_the_gpus_are_free(watched: Any) -> None:
+    world = watched.world
+    injection = watched.inject(PodPending(duration=600.0))
+    assert len(injection.fault.taken) == 1
+    watched.over(300.0)
+    assert [phrase for _, phrase in told(watched)] == [statements.NO_NODE]
+    assert len(world.pods("chat-70b")) == 3
+    watched.over(310.0)
+    (name, _), (same, end) = told(watched)
+    assert (name, end) == (same, statements.NODE_FOUND)
+    assert name in {pod.name for pod in world.pods("chat-70b")}
+
+
+def test_f46_a_pod_that_is_no_longer_asked_for_waits_no_more(watched: Any) -> None:
+    world = watched.world
+    watched.inject(PodPending())
+    world.scale("chat-70b", 3, world.now)
+    watched.over(60.0)
+    assert [phrase for _, phrase in told(watched)] == [statements.NO_NODE, statements.NODE_FOUND]
+    assert [pod.stage for pod in world.pods("chat-70b")] == [Stage.READY] * 3
+
+
+@pytest.mark.parametrize("act", ["rollout", "scale"])
+def test_f49_a_new_pod_waits_for_its_image_and_the_old_ones_go_on(watched: Any, act: str) -> None:
+    world = watched.world
+    watched.inject(PullFailure(act=act, duration=400.0))
+    watched.over(300.0)
+    stages = [pod.stage for pod in world.pods("code-8b")]
+    assert stages == [Stage.READY] * 3 + [Stage.LOADING]
+    (name, phrase), *more = told(watched)
+    assert (phrase, more) == (statements.CANNOT_START, [])
+    what = next(one.what for one in world.changes(world.start - 1.0) if one.kind == "pending")
+    assert "ErrImagePull" in what
+    watched.over(300.0)
+    assert (name, statements.CAN_START) in told(watched)
+    assert world.pods("code-8b")[-1].stage in {Stage.READY, Stage.LOADING}
