@@ -6,6 +6,7 @@ An operation is what a user asked for once; an attempt is one call on the wire.
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import count
 from typing import Protocol
 
@@ -65,6 +66,15 @@ class Operation:
     """Replica that was tried last; a retry goes to another where there is one."""
 
 
+def list_price(pool: PoolSpec, asked: int, cached: int, answered: int) -> Decimal:
+    """Dollars for so many tokens, of which *cached* of the prompt's at their own price."""
+    return (
+        (asked - cached) * pool.usd_per_million_input
+        + cached * pool.usd_per_million_cached
+        + answered * pool.usd_per_million_output
+    ) / 1_000_000
+
+
 def _seconds() -> Histogram:
     return Histogram(SECONDS_AT_GATEWAY)
 
@@ -81,6 +91,8 @@ class Account:
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    misbooked: Decimal = Decimal(0)
+    """Dollars booked above (or below zero: short of) the list price of these tokens."""
     total: Histogram = field(default_factory=_seconds)
     upstream: Histogram = field(default_factory=_seconds)
     to_first_token: Histogram = field(default_factory=_seconds)
@@ -95,7 +107,14 @@ class Account:
 
     def age(self, factor: int) -> None:
         """Pretend that everything so far happened *factor* times."""
-        for name in ("succeeded", "attempts_ok", "input_tokens", "output_tokens", "cached_tokens"):
+        for name in (
+            "succeeded",
+            "attempts_ok",
+            "input_tokens",
+            "output_tokens",
+            "cached_tokens",
+            "misbooked",
+        ):
             setattr(self, name, getattr(self, name) * factor)
         for failures in (self.failed, self.attempts_failed):
             failures.update({reason: number * factor for reason, number in failures.items()})
@@ -154,6 +173,8 @@ class Gateway:
     """Attempts in flight by replica: what least-busy routing goes by."""
     broken: dict[str, BrokenRoute] = field(default_factory=dict)
     """By pool: routes that fail before a replica is asked."""
+    booked: dict[str, Decimal] = field(default_factory=dict)
+    """By pool: what is booked over the list price, where that is not one."""
     _favours: dict[str, Favour] = field(default_factory=dict)
     _deadlines: list[tuple[float, int, int]] = field(default_factory=list)
     _retries: list[tuple[float, int]] = field(default_factory=list)
@@ -303,7 +324,13 @@ class Gateway:
         account.attempts_ok += 1
         account.input_tokens += request.input_tokens
         account.output_tokens += request.generated
-        account.cached_tokens += min(request.cached_tokens, request.input_tokens - 1)
+        cached = min(request.cached_tokens, request.input_tokens - 1)
+        account.cached_tokens += cached
+        wrong = self.booked.get(call.pool, Decimal(1)) - 1
+        if wrong:
+            pool = self.pools[call.pool]
+            due = list_price(pool, request.input_tokens, cached, request.generated)
+            account.misbooked += wrong * due
         account.total.observe(leaving.at - call.at + _OVERHEAD)
         account.upstream.observe(leaving.at - operation.began)
         account.to_first_token.observe(request.first_token - operation.began)

@@ -397,6 +397,12 @@ POOL_SPEND = Signal(
     "Priced tokens in dollars an hour, by model.",
     Scaled(By("sum", Rate(m.COST, 900.0, (("basis", "tokens"),)), ("model",)), 3600.0),
 )
+BOOKED_SPEND = Signal(
+    "booked_usd_per_hour",
+    "USD/h",
+    "Dollars an hour that a gateway books, by model.",
+    Scaled(By("sum", Rate(m.GATEWAY_SPEND, 900.0, _GATEWAY), ("model",)), 3600.0),
+)
 CAPACITY_SPEND = Signal(
     "capacity_usd_per_hour",
     "USD/h",

@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from simulator.cluster import NAMESPACE, PoolSpec
-from simulator.gateway import Account, Gateway
+from simulator.gateway import Account, Gateway, list_price
 from simulator.pages.process import process_rows
 from simulator.pages.text import Family, Rows, Value, Writer, families
 
 _ABSENT = "None"
 _UNLIMITED = 9.223372036854776e18
-_MILLION = Decimal(1_000_000)
 
 Child = tuple[Mapping[str, str], Value]
 
@@ -61,13 +60,9 @@ def identity(tenant: str, pool: PoolSpec) -> dict[str, str]:
 
 
 def spend(account: Account, pool: PoolSpec) -> Decimal:
-    """What LiteLLM books for *account*: tokens at list price, cached ones at theirs."""
-    fresh = account.input_tokens - account.cached_tokens
-    return (
-        fresh * pool.usd_per_million_input
-        + account.cached_tokens * pool.usd_per_million_cached
-        + account.output_tokens * pool.usd_per_million_output
-    ) / _MILLION
+    """What LiteLLM books for *account*: tokens at list price, but for what it books wrongly."""
+    tokens = (account.input_tokens, account.cached_tokens, account.output_tokens)
+    return list_price(pool, *tokens) + account.misbooked
 
 
 def _rows(family: Family, children: list[Child]) -> Rows:
