@@ -198,7 +198,7 @@ class AgentLoop:
 
 @dataclass(slots=True)
 class Poisson:
-    """One key calling at random moments with prompts and answers of one size."""
+    """One key calling at random moments, with prompts and answers around one size."""
 
     tenant: str
     pool: str
@@ -209,21 +209,22 @@ class Poisson:
     cached: float
     rng: np.random.Generator
     next_at: float = -1.0
+    spread: float = 0.0
+    """Lognormal spread of the sizes: 0 for a program's calls, more where many people share it."""
 
     def until(self, start: float, end: float) -> Iterator[Arrival]:
         """The calls in [start, end)."""
         if self.next_at < 0:
             self.next_at = start + float(self.rng.exponential(1.0 / self.rate))
         while self.next_at < end:
-            yield Arrival(
-                self.next_at,
-                self.tenant,
-                self.pool,
-                self.input_tokens,
-                self.output_tokens,
-                self.cached,
-            )
+            prompt, answer = (self._size(one) for one in (self.input_tokens, self.output_tokens))
+            yield Arrival(self.next_at, self.tenant, self.pool, prompt, answer, self.cached)
             self.next_at += float(self.rng.exponential(1.0 / self.rate))
+
+    def _size(self, mean: int) -> int:
+        if not self.spread:
+            return mean
+        return max(1, int(mean * self.rng.lognormal(-(self.spread**2) / 2.0, self.spread)))
 
 
 @dataclass(slots=True)
