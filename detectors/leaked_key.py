@@ -57,12 +57,13 @@ class LeakedKey(Detector):
         tenants = {labels.get("tenant", "") for labels, _ in frame.where(model=model).rows()}
         for tenant in sorted(tenants - {""}) if model else ():
             rows = frame.where(tenant=tenant)
-            total = np.nansum(rows.values, axis=0)
+            known = np.isfinite(rows.values).any(axis=0)
+            total = np.where(known, np.nansum(rows.values, axis=0), np.nan)
             row = rows.row(model=model)
             if row is None:
                 continue
             ill = scene.troubled.get(str(identity.tenant(tenant)), ())
-            there = np.nan_to_num(row)
+            there = np.where(np.isnan(row) & known, 0.0, row)  # not called before: no series
             if self._jumped(scene, frame.times, without(frame.times, total, ill), there) and (
                 not self._expected(scene, tenant, model, there)
                 and not self._longer(scene, tenant, model)
@@ -72,7 +73,8 @@ class LeakedKey(Detector):
     def _jumped(self, scene: Scene, times: Array, total: Array, there: Array) -> bool:
         before = (float(times[0]), scene.now - 1200.0)
         known, usual = span(times, total, *before), middle(span(times, there, *before))
-        if np.count_nonzero(known > 0.0) < 30:
+        known = known[known > 0.0]
+        if known.size < 30:
             return False  # somebody new: nothing is known of how they call
         newest = span(times, there, scene.now - self.hold_seconds, scene.now)
         everything = np.maximum(span(times, total, scene.now - self.hold_seconds, scene.now), 1e-9)
