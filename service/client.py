@@ -46,18 +46,27 @@ class ApiClient:
                 f"no answer from {self.url} ({type(error).__name__}); is `tidegauge up` or "
                 "`tidegauge serve` running there? Name another with --api-url"
             ) from error
-        if answer.status_code < 400:
-            return answer.json()
-        try:
-            reason = str(answer.json().get("detail", ""))
-        except ValueError:
-            reason = answer.text[:200]
-        message = f"{self.url}{path}: {reason or answer.reason_phrase}"
-        if answer.status_code == 404:
-            raise NotFound(message)
-        if answer.status_code == 409:
-            raise ConflictError(message)
-        raise RequestRefused(str(answer.status_code), f"{message} (HTTP {answer.status_code})")
+        return answered(answer, f"{self.url}{path}")
+
+
+def answered(answer: httpx2.Response, where: str) -> Any:
+    """The JSON of an *answer* of the API.
+
+    Raises:
+        NotFound, ConflictError, RequestRefused: It says no, and why.
+    """
+    if answer.status_code < 400:
+        return answer.json()
+    try:
+        reason = str(answer.json().get("detail", ""))
+    except ValueError:
+        reason = answer.text[:200]
+    message = f"{where}: {reason or answer.reason_phrase}"
+    if answer.status_code == 404:
+        raise NotFound(message)
+    if answer.status_code == 409:
+        raise ConflictError(message)
+    raise RequestRefused(str(answer.status_code), f"{message} (HTTP {answer.status_code})")
 
 
 def client_for(settings: Settings) -> ApiClient:

@@ -22,6 +22,7 @@ from service.client import TOKEN_FILE
 from service.config import Config, token_of
 from service.doors import Doors, Right, check_listen, new_secret
 from service.doors import token_of as door_token
+from service.mcp.settings import summary_of
 from service.otlp.forward import ForwardSettings
 from service.otlp.identity import Tenants
 from service.pipeline import Pipeline
@@ -149,6 +150,7 @@ class Core:
             info=self.info,
             tenants=Tenants(settings.tenant_key.encode()),
             hook_secret=settings.webhook_secret.encode(),
+            summary=summary_of(settings),
         )
 
     def take_usage(self, spans: Sequence[UsageSpan]) -> int:

@@ -122,6 +122,11 @@ class Settings:
     demo_speed: float = _setting(10.0, "How many times faster than the wall the demo's clock runs.")
     demo_seed: int = _setting(7, "Seed of the simulated cluster.")
     demo_history_days: float = _setting(14.0, "Days of simulated history the demo begins with.")
+    summary_endpoint: str = _setting(
+        "", "OpenAI-compatible API that may sum incidents up for agents; empty asks none."
+    )
+    summary_model: str = _setting("", "Model that is asked there.")
+    summary_token_file: Path | None = _setting(None, "Bearer token sent there.")
     webhook_secret: str = _setting(
         "", "Key of the HMAC that inbound alert hooks are signed with.", secret=True
     )

@@ -3,10 +3,12 @@
 from threading import BoundedSemaphore
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from service.api import actions, fleet, health, hooks, incidents, problems, series, spend
 from service.api.wiring import Wiring
 from service.doors import Doorkeeper
+from service.mcp.over_http import McpDoor
 from service.otlp import over_http
 from service.otlp.forward import Forward
 from service.otlp.receiver import Receiver, Sinks
@@ -41,6 +43,7 @@ def create_app(wiring: Wiring, receiver: Receiver | None = None) -> FastAPI:
     for part in (incidents, fleet, series, spend, actions, hooks, health):
         app.include_router(part.router)
     app.include_router(over_http.router(receiver or receiver_of(wiring)))
+    app.router.routes.append(Route("/mcp", McpDoor(wiring.summary), methods=["POST"]))
     problems.install(app)
     app.add_middleware(Doorkeeper, doors=wiring.doors, now=wiring.clock.now)
     return app

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from service.doors import Doors
+from service.mcp.summary import SummaryEndpoint
 from service.otlp.identity import Tenants
 from service.otlp.limits import Limits
 from store.asking import Asking
@@ -120,3 +121,5 @@ class Wiring:
     """Rows of agents' runs from, to (half-open)."""
     hook_secret: bytes = b""
     """Key of the HMAC that hooks must be signed with; empty trusts the token alone."""
+    summary: SummaryEndpoint | None = None
+    """Who sums incidents up for agents; nobody unless configured."""

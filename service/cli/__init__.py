@@ -19,6 +19,7 @@ from service.cli import (
     drill,
     incidents,
     inspect,
+    mcp,
     node,
     references,
     rules,
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (up, node, console, detect, changes, drill, bench, inspect):
+for module in (up, node, console, detect, changes, drill, bench, inspect, mcp):
     module.register(app)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(usage.app, name="usage")
