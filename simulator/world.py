@@ -6,7 +6,6 @@ read a real one.
 
 import threading
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from simulator.pages import litellm
 from simulator.pages.text import Writer
 from simulator.pods import Nursery, Pod, Stage
 from simulator.scheduling import Scheduling
+from simulator.sight import Door, Sight
 from simulator.traffic import open_traffic
 from vocabulary.entities import Change, Entity
 from vocabulary.errors import SourceDown, SourceHung
@@ -36,15 +36,6 @@ _GPU_EVERY = 1.0
 GATEWAY_VERSION = "1.106.2"
 GATEWAY_NODE = "cpu-1"
 """A machine without GPUs."""
-
-
-class Door(NamedTuple):
-    """Something with a page, and who it is."""
-
-    name: str
-    path: str
-    """Path of its page below the simulator's address."""
-    labels: Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +68,7 @@ class World:
         self._changes: list[Change] = []
         self._rollouts: list[Rollout] = []
         self.scheduling = Scheduling()
+        self.sight = Sight()
         self._gpu_next = self.now
         self._accounted: dict[str, tuple[float, float]] = {}
         self.bank = GpuBank(gpu_places(spec, seed), np.random.default_rng([seed, 3]))
@@ -174,9 +166,8 @@ class World:
     # -- what outsiders see ----------------------------------------------------------------------
 
     def targets(self) -> list[Door]:
-        """Every pod with a page that Kubernetes lists now, the gateway last."""
+        """Every page that discovery lists now, the gateway's last."""
         with self.lock:
-            doors = [Door(pod.name, f"/{pod.name}/metrics", self.labels(pod)) for pod in self._pods]
             labels = {
                 "cluster": self.spec.name,
                 "namespace": NAMESPACE,
@@ -186,7 +177,7 @@ class World:
                 "version": GATEWAY_VERSION,
             }
             return [
-                *doors,
+                *self.sight.doors(self, self._pods),
                 Door(self.gateway_name, f"/{self.gateway_name}/metrics/", labels_of(labels)),
             ]
 
@@ -201,7 +192,8 @@ class World:
             if name == self.gateway_name:
                 return litellm.render(self._gateway_writer, self.gateway, self.now)
             pod = next((one for one in self._pods if one.name == name), None)
-            if pod is None or not pod.answers:
+            walled = pod is not None and pod.pool.name in self.sight.walled
+            if pod is None or not pod.answers or walled:
                 raise SourceDown(f"{name} refused the connection; its process does not listen")
             if pod.hangs:
                 raise SourceHung(f"{name} took the connection and does not answer")
@@ -334,6 +326,7 @@ class World:
             node, gpus, now,
         )  # fmt: skip
         pod.name = name or pod.name
+        pod.writer.renamed = self.sight.names.get(deployment.version, {})
         pod.engine.slowdown = deployment.slowdown
         pod.load_factor = deployment.load_factor
         for gpu in gpus:

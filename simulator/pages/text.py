@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -68,6 +68,8 @@ class Writer:
     server: str
     created: bool = True
     """Whether counters and histograms carry a `_created` family, as Python's client does."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Family → what this version of the server calls it."""
     _prefixes: dict[tuple[str, tuple[str, ...]], list[str]] = field(default_factory=dict)
 
     def write(self, rows: Mapping[str, Rows], born: float) -> bytes:
@@ -77,8 +79,10 @@ class Writer:
         """
         parts: list[str] = []
         for family in families(self.server):
-            parts.append(family.header)
             children = rows.get(family.name, ())
+            if family.name in self.renamed:
+                family = replace(family, name=self.renamed[family.name])  # noqa: PLW2901
+            parts.append(family.header)
             for values, value in children:
                 prefixes = self._prefixes_of(family, values, value)
                 parts.extend(
