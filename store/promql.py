@@ -45,6 +45,8 @@ def render_signal(
 def quoted(text: str) -> str:
     """*text* as a PromQL string: whatever it holds, it stays one value."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    if escaped.isprintable():  # nothing of it is escaped, and a storm quotes very many names
+        return f'"{escaped}"'
     return '"' + "".join(_escaped(character) for character in escaped) + '"'
 
 
