@@ -143,6 +143,20 @@ class Favour:
 
 
 @dataclass(slots=True)
+class Trickle:
+    """A replica on trial: a small share of its pool's calls goes there, whatever the load."""
+
+    uid: str
+    share: float
+    rng: np.random.Generator
+
+    def narrow(self, backends: Sequence[Backend]) -> Sequence[Backend]:
+        """Whom the next call may go to; everybody where only one side is there."""
+        tried = bool(self.rng.random() < self.share)
+        return [one for one in backends if (one.uid == self.uid) is tried] or backends
+
+
+@dataclass(slots=True)
 class BrokenRoute:
     """A route whose endpoint picker does not answer: so many calls go no further than there."""
 
@@ -175,6 +189,8 @@ class Gateway:
     """By pool: routes that fail before a replica is asked."""
     booked: dict[str, Decimal] = field(default_factory=dict)
     """By pool: what is booked over the list price, where that is not one."""
+    trials: dict[str, Trickle] = field(default_factory=dict)
+    """By pool: its canary."""
     _favours: dict[str, Favour] = field(default_factory=dict)
     _deadlines: list[tuple[float, int, int]] = field(default_factory=list)
     _retries: list[tuple[float, int]] = field(default_factory=list)
@@ -245,6 +261,9 @@ class Gateway:
         favour = self._favours.get(operation.call.pool)
         if favour is not None:
             return favour.pick(backends)
+        trial = self.trials.get(operation.call.pool)
+        if trial is not None:
+            backends = trial.narrow(backends)
         self._turn += 1
         turn = self._turn % len(backends)
         order = (*backends[turn:], *backends[:turn])  # equals take turns

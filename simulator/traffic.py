@@ -123,6 +123,8 @@ class StreamSource:
     prompt_factor: float = 1.0
     output_factor: float = 1.0
     cached_factor: float = 1.0
+    clock_shift: float = 0.0
+    """Seconds by which its callers' day is early: their clocks were put forward."""
     rate_now: float = 0.0
     rate_until: float = 0.0
 
@@ -134,8 +136,10 @@ class StreamSource:
         noise = (1 - share) * self.noise[below % _NOISE_LENGTH] + share * self.noise[
             (below + 1) % _NOISE_LENGTH
         ]
-        nightly = self.tenant.nightly.at(times) if self.tenant.nightly else 1.0
-        found = self.stream.rate / self.stream.voices * self.tenant.season(times) * nightly * noise
+        local = times + self.clock_shift
+        nightly = self.tenant.nightly.at(local) if self.tenant.nightly else 1.0
+        usual = self.stream.rate / self.stream.voices
+        found = usual * self.tenant.season(local) * nightly * noise
         return np.asarray(found, dtype=np.float64)
 
     def until(self, start: float, end: float) -> Iterator[Arrival]:

@@ -60,6 +60,9 @@ class World:
         self.now = start - spec.warm_up
         self.lock = threading.RLock()
         """Held while time moves or a page is written; take it to look at several things at once."""
+        self.addresses: tuple[str, ...] = ("",)
+        """Endings of the addresses at which every page is listed: two while one scraper takes over
+        from another."""
         self.scraping = True
         """False while whoever collects is down or cut off; the world itself goes on."""
         self.injections: list[Injection] = []
@@ -176,10 +179,11 @@ class World:
                 "node": GATEWAY_NODE,
                 "version": GATEWAY_VERSION,
             }
-            return [
+            doors = [
                 *self.sight.doors(self, self._pods),
                 Door(self.gateway_name, f"/{self.gateway_name}/metrics/", labels_of(labels)),
             ]
+            return [door._replace(path=door.path + at) for at in self.addresses for door in doors]
 
     def page(self, name: str) -> bytes:
         """What the page of target *name* answers now.

@@ -1,0 +1,136 @@
+"""What goes wrong, or only seems to, at the gateway, in its books and in its callers."""
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator.fast import SimulatedReach, page_targets
+from simulator.faults.autoscaler_stuck import AutoscalerStuck
+from simulator.faults.leaked_key import LeakedKey
+from simulator.faults.router_down import RouterDown
+from simulator.faults.spend_data_wrong import SpendDataWrong
+from simulator.gateway import Account, list_price
+from simulator.look_alikes.canary import Canary
+from simulator.look_alikes.clock_change import ClockChange
+from simulator.look_alikes.price_update import PriceUpdate
+from simulator.look_alikes.replica_flip import ReplicaFlip
+from simulator.pages.litellm import spend
+from simulator.world import World
+
+Watched = Any  # the fixture of conftest.py, which tests cannot import
+
+
+def of_pool(world: World, pool: str) -> list[Account]:
+    return [one for (_, name), one in world.gateway.accounts.items() if name == pool]
+
+
+def failed(world: World, pool: str) -> int:
+    return sum(sum(one.attempts_failed.values()) for one in of_pool(world, pool))
+
+
+def tried(world: World, pool: str) -> int:
+    return failed(world, pool) + sum(one.attempts_ok for one in of_pool(world, pool))
+
+
+def booked(world: World, pool: str) -> tuple[Decimal, Decimal]:
+    """Dollars of a pool so far: as booked, and at list price."""
+    spec, accounts = world.spec.pool(pool), of_pool(world, pool)
+    due = [list_price(spec, one.input_tokens, one.cached_tokens, one.output_tokens)
+           for one in accounts]  # fmt: skip
+    return sum((spend(one, spec) for one in accounts), Decimal(0)), sum(due, Decimal(0))
+
+
+def test_f09_calls_end_at_the_route_and_engines_run_dry(watched: Watched) -> None:
+    world: World = watched.world
+    watched.inject(RouterDown(pool="code-8b", share=1.0, duration=300.0))
+    before = tried(world, "code-8b"), failed(world, "code-8b")
+    watched.over(240.0)
+    assert failed(world, "code-8b") - before[1] > 0.9 * (tried(world, "code-8b") - before[0]) > 100
+    assert all(pod.engine.running + pod.engine.queued == 0 for pod in world.pods("code-8b"))
+    assert failed(world, "edge-3b") == 0
+    watched.over(120.0)
+    assert any(pod.engine.running for pod in world.pods("code-8b")), "it recovers"
+
+
+def test_f23_a_blind_autoscaler_keeps_one_replica_until_it_sees_again(watched: Watched) -> None:
+    world: World = watched.world
+    watched.inject(AutoscalerStuck(duration=300.0))
+    watched.over(120.0)
+    assert len(world.pods("chat-70b")) == 1
+    assert [one.what for one in world.changes(world.start)] == ["replicas 3 → 1"]
+    watched.over(900.0)
+    assert len(world.pods("chat-70b")) >= 2, "it recovers"
+
+
+def test_f31_a_keys_calls_multiply_from_one_minute_to_the_next(watched: Watched) -> None:
+    world: World = watched.world
+    mine = world.gateway.account("code-assist", "chat-70b")
+    count = mine.operations
+    watched.over(300.0)
+    usual = mine.operations - count
+    watched.inject(LeakedKey(factor=20.0, duration=300.0))
+    count, tokens = mine.operations, mine.input_tokens
+    watched.over(290.0)
+    assert mine.operations - count > 8 * usual
+    assert (mine.input_tokens - tokens) / (mine.operations - count) < 1000.0
+
+
+@pytest.mark.parametrize("fault", [SpendDataWrong(booked="0.1"), PriceUpdate(price=0.75)])
+def test_f37_b16_the_books_leave_the_list_price_and_come_back(
+    watched: Watched, fault: SpendDataWrong | PriceUpdate
+) -> None:
+    world: World = watched.world
+    share = float(fault.booked) if isinstance(fault, SpendDataWrong) else fault.price
+    paid, due = booked(world, "chat-70b")
+    assert paid == due
+    watched.inject(fault)
+    paid, due = booked(world, "chat-70b")
+    watched.over(300.0)
+    now = booked(world, "chat-70b")
+    assert float(now[0] - paid) == pytest.approx(share * float(now[1] - due), rel=1e-3)
+    told = [one.kind for one in world.changes(world.start - 1.0)]
+    assert told == (["price"] if fault.benign else [])
+
+
+def test_b06_the_day_of_one_tenant_comes_an_hour_earlier(watched: Watched) -> None:
+    (mine,) = watched.world.traffic.of("code-assist", "chat-70b")
+    (other,) = watched.world.traffic.of("search", "chat-70b")
+    times = np.array([watched.world.now]) + np.arange(24) * 3600.0
+    before = (mine.tenant.season(times), other.rate(times))
+    watched.inject(ClockChange())
+    noise = mine.rate(times) / mine.tenant.season(times + 3600.0) / mine.stream.rate
+    assert np.all(np.abs(noise - 1.0) < 0.5)
+    assert mine.clock_shift == 3600.0
+    assert not np.allclose(mine.tenant.season(times + mine.clock_shift), before[0])
+    assert np.array_equal(other.rate(times), before[1])
+
+
+def test_b08_a_canary_gets_a_few_calls_and_goes_again(watched: Watched) -> None:
+    world: World = watched.world
+    injection = watched.inject(Canary(share=0.05, duration=1500.0))
+    pod = world.pod_of(injection.fault.victim)
+    assert pod is not None
+    assert pod.version == "0.33.0"
+    watched.over(120.0)
+    moved = watched.over(1300.0)
+    steps = moved.pop(pod.uid)["generated"]
+    others = sum(moved[one.uid]["generated"] for one in world.pods("code-8b") if one is not pod)
+    assert 0.005 < steps / others < 0.12
+    watched.over(200.0)
+    assert world.pod_of(injection.fault.victim) is None
+
+
+def test_b15_pages_are_listed_twice_for_a_while(watched: Watched) -> None:
+    world: World = watched.world
+    before = page_targets(world)
+    watched.inject(ReplicaFlip(overlap=120.0, duration=300.0))
+    both = page_targets(world)
+    assert len(both) == 2 * len(before)
+    assert len({one.url for one in both}) == len(both)
+    assert SimulatedReach(world).get(both[-1].url, {}, 1.0).body.startswith(b"# HELP")
+    watched.over(150.0)
+    assert {one.url for one in page_targets(world)}.isdisjoint(one.url for one in before)
+    watched.over(200.0)
+    assert page_targets(world) == before
