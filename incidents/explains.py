@@ -150,7 +150,7 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
         Reach.SERVICE: (f.ERROR_BURST, f.LATENCY_BURN, f.RETRY_STORM, f.DEAR_MODEL_MIX),
     },
     f.LEAKED_KEY: {
-        Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG),
+        Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG, f.DEAR_MODEL_MIX),
         Reach.SERVICE: (*_SQUEEZED, f.PREFIX_CACHE_COLLAPSE),
     },
     f.RUNAWAY_AGENT: {
