@@ -1,5 +1,7 @@
 """Point anomalies: causal, comparable, calm when young."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -90,3 +92,36 @@ def test_direction_points_the_way_the_value_went() -> None:
     direction = np.sign(JUDGE.deviation(values))
     assert (direction[1500:1505] > 0).all()
     assert (direction[1700:1705] < 0).all()
+
+
+def test_what_a_series_often_does_surprises_less_than_what_it_never_did() -> None:
+    """Two series with the same last spike: one has had a spike every few hours."""
+    calm, restless = wave(4000), wave(4000)
+    for row in range(600, 3400, 200):
+        restless[row : row + 4] += 25.0
+    for values in (calm, restless):
+        values[3600:3604] += 25.0
+    last = slice(3600, 3610)
+    surprise = np.nanmax(JUDGE.score(calm, 60.0)[last])
+    assert surprise > JUDGE.alarm
+    assert surprise > np.nanmax(JUDGE.score(restless, 60.0)[last]) + 1.0
+
+
+def test_a_record_fades_and_habit_can_be_turned_off() -> None:
+    values = wave(6000)
+    values[1000:1006] += 200.0
+    values[5000:5004] += 25.0
+    last = slice(5000, 5010)
+    plain = np.nanmax(replace(JUDGE, habit=0.0).score(values, 60.0)[last])
+    slow = np.nanmax(replace(JUDGE, fade_per_day=0.0).score(values, 60.0)[last])
+    quick = np.nanmax(replace(JUDGE, fade_per_day=2.0).score(values, 60.0)[last])
+    assert slow < quick <= plain
+
+
+def test_rare_rows_are_judged_less_strictly() -> None:
+    values = wave()
+    minutes, hours = (
+        np.nanmean(replace(JUDGE, fade_per_day=0.0, memory_days=1e4).score(values, step))
+        for step in (360.0, 3600.0)
+    )
+    assert hours == pytest.approx(minutes + JUDGE.pace, abs=1e-3)
