@@ -124,15 +124,20 @@ class TargetsGone(Detector):
         return row is not None and len(members) - len(gone) >= row[-1]
 
     def _gateways(self, scene: Scene) -> Iterable[Finding]:
-        """A gateway that is not read takes with it every figure that users feel."""
+        """A gateway that is not read takes with it every figure that users feel.
+
+        One and the same gateway may be read at another address since: only its replica counts.
+        """
         frame = scene.frame(UP)
-        rows: dict[str, Array] = {}
+        rows: dict[str, tuple[str, Array]] = {}
         for labels, row in frame.rows():
-            if labels.get("vantage") == "gateway" and labels.get("target"):
+            url = labels.get("target", "")
+            if labels.get("vantage") == "gateway" and url:
                 good = np.where(row == 1.0, 1.0, np.nan)
-                before = rows.get(labels["target"], np.full(len(row), np.nan))
-                rows[labels["target"]] = np.where(np.isfinite(good), good, before)
-        for url, row in rows.items():
+                known = labels.get("replica") or url
+                _url, before = rows.get(known, (url, np.full(len(row), np.nan)))
+                rows[known] = url, np.where(np.isfinite(good), good, before)
+        for url, row in rows.values():
             read = np.flatnonzero(np.isfinite(row))
             if not read.size:
                 continue

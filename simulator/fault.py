@@ -6,14 +6,17 @@ page, so that everything that hangs together moves together.
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from simulator.traffic import Bend
 from simulator.victims import pool_of
 from vocabulary.entities import Entity
 from vocabulary.failure_modes import FailureMode, Severity
+from vocabulary.samples import Array
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -64,6 +67,9 @@ class Fault(ABC):
     """Action cards that a seasoned on-call engineer would take first; any of them is right."""
     history_days: ClassVar[float] = 1.0
     """Days of calm past that telling it from normal needs."""
+    from_the_past: ClassVar[bool] = False
+    """Whether it began long before the world does: history shows it (`earlier`), and it is there
+    from the first second."""
     unsimulated: ClassVar[str] = ""
     """Why its effect cannot be simulated honestly; it is then left out of every score."""
     duration: float
@@ -92,6 +98,10 @@ class Fault(ABC):
     def aim(self, world: "World") -> Self:  # noqa: ARG002
         """This fault with its victims named, chosen when it begins."""
         return self
+
+    def earlier(self, world: "World", since: Array) -> Mapping[int, Bend]:  # noqa: ARG002
+        """By `id` of a stream: what it did *since* seconds after onset, negative ones."""
+        return {}
 
     @abstractmethod
     def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from simulator.look_alikes.nightly_batch import NightlyBatch
 from simulator.past import Past, gateway_past, gpu_past, replica_past
+from simulator.traffic import Bend
 from simulator.world import World
 from vocabulary.metrics import Metric
 from vocabulary.samples import Array, Series, labels_of
@@ -44,7 +45,7 @@ def history(
     """*span* seconds that end where *world* starts: coarse steps, then *recent* seconds finely.
 
     *nightly* are batches that begin so many seconds after the start; history shows each at the
-    same time of day on every day.
+    same time of day on every day. Of what was injected it shows what began before the start.
 
     Raises:
         ValueError: The world has already moved, so that its counters are no anchor any more.
@@ -55,10 +56,10 @@ def history(
     fine = np.arange(world.start - recent, world.start, recent_step)
     times = np.concatenate([coarse, fine])
     widths = np.diff(np.append(times, world.start))
-    boosts = _boosts(world, times, nightly)
+    bends = _bends(world, times, nightly)
     rng = np.random.default_rng([world.seed, 11])
     columns: list[tuple[Series, Array]] = []
-    for past in _pasts(world, times, widths, boosts, rng):
+    for past in _pasts(world, times, widths, bends, rng):
         columns.extend(_columns(past, widths))
     series = tuple(one for one, _values in columns)
     values = np.array([one for _series, one in columns])
@@ -70,22 +71,22 @@ def _pasts(
     world: World,
     times: Array,
     widths: Array,
-    boosts: Mapping[int, Array],
+    bends: Mapping[int, Bend],
     rng: np.random.Generator,
 ) -> Iterable[Past]:
     for pool in world.spec.pools:
         pods = world.pods(pool.name)
         sources = world.traffic.of(pool=pool.name)
-        factors = [boosts.get(id(source), np.ones(len(times))) for source in sources]
+        own = [bends[id(source)] for source in sources]
         for pod in pods:
-            past, busy = replica_past(world, pod, sources, factors, times, widths, rng)
+            past, busy = replica_past(world, pod, sources, own, times, widths, rng)
             yield past
             for gpu in pod.gpus:
                 yield gpu_past(world, gpu, busy, widths, rng)
     for position, holder in enumerate(world.bank.holders):
         if not holder:
             yield gpu_past(world, position, None, widths, rng)
-    yield from gateway_past(world, boosts, times, widths, rng)
+    yield from gateway_past(world, bends, times, widths, rng)
 
 
 def _columns(past: Past, widths: Array) -> Iterator[tuple[Series, Array]]:
@@ -119,14 +120,22 @@ def _series(metric: Metric, labels: Mapping[str, str], own: Mapping[str, str]) -
     return Series(metric.name, labels_of({**labels, **own}))
 
 
-def _boosts(
+def _bends(
     world: World, times: Array, nightly: Sequence[tuple[float, NightlyBatch]]
-) -> dict[int, Array]:
-    """By source: what multiplies its rate at each moment, for sources with a nightly batch."""
-    found: dict[int, Array] = {}
+) -> dict[int, Bend]:
+    """By source: its nightly batches, and what faults that began in the past did to it."""
+    plain = np.ones(len(times))
+    found = {id(source): Bend(plain, plain) for source in world.traffic.sources}
     for after, batch in nightly:
         since = (times - (world.start + after)) % _DAY
         factor = np.where(since < batch.duration, batch.factor, 1.0)
         for source in world.traffic.of(batch.tenant, batch.pool):
-            found[id(source)] = found.get(id(source), np.ones(len(times))) * factor
+            found[id(source)] = _both(found[id(source)], Bend(factor, plain))
+    for injection in world.injections:
+        for key, bend in injection.fault.earlier(world, times - injection.at).items():
+            found[key] = _both(found[key], bend)
     return found
+
+
+def _both(one: Bend, other: Bend) -> Bend:
+    return Bend(one.rate * other.rate, one.prompt * other.prompt)

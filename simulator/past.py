@@ -9,8 +9,8 @@ from simulator.counting import Histogram
 from simulator.pages import process, vllm
 from simulator.pages.litellm import spend
 from simulator.pods import Pod
-from simulator.steady import Steady, demand, steady
-from simulator.traffic import StreamSource
+from simulator.steady import Demand, Steady, demand, steady
+from simulator.traffic import Bend, StreamSource
 from simulator.world import World
 from vocabulary import metrics as m
 from vocabulary.metrics import Metric
@@ -40,20 +40,34 @@ def _jitter(expected: Array, rng: np.random.Generator) -> Array:
     return np.maximum(0.05, 1.0 + spread * rng.standard_normal(len(expected)))
 
 
+def _load(
+    sources: Sequence[StreamSource],
+    bends: Sequence[Bend],
+    times: Array,
+    replicas: int,
+    widths: Array,
+    rng: np.random.Generator,
+) -> Demand:
+    """What one of *replicas* was asked for, with the noise of counts over *widths* seconds."""
+    rates, prompts = [one.rate for one in bends], [one.prompt for one in bends]
+    plain = demand(sources, times, replicas, rate_factors=rates)
+    noise = _jitter(plain.requests * widths, rng)
+    noisy = [rate * noise for rate in rates]
+    return demand(sources, times, replicas, rate_factors=noisy, prompt_factors=prompts)
+
+
 def replica_past(
     world: World,
     pod: Pod,
     sources: Sequence[StreamSource],
-    boosts: Sequence[Array],
+    bends: Sequence[Bend],
     times: Array,
     widths: Array,
     rng: np.random.Generator,
 ) -> tuple[Past, Steady]:
     """A replica's past, and how busy it was."""
     replicas = world.deployments[pod.pool.name].replicas
-    plain = demand(sources, times, replicas, rate_factors=boosts)
-    noise = _jitter(plain.requests * np.minimum(widths, 300.0), rng)
-    load = demand(sources, times, replicas, rate_factors=[boost * noise for boost in boosts])
+    load = _load(sources, bends, times, replicas, np.minimum(widths, 300.0), rng)
     found = steady(pod.engine.model, load)
     labels = {
         **dict(world.labels(pod)),
@@ -126,7 +140,7 @@ def _llamacpp(past: Past, pod: Pod, found: Steady) -> None:
 
 def gateway_past(
     world: World,
-    boosts: Mapping[int, Array],
+    bends: Mapping[int, Bend],
     times: Array,
     widths: Array,
     rng: np.random.Generator,
@@ -138,10 +152,7 @@ def gateway_past(
         sources = world.traffic.of(tenant, pool_name)
         if not sources:
             continue
-        factors = [boosts.get(id(source), np.ones(len(times))) for source in sources]
-        plain = demand(sources, times, 1, rate_factors=factors)
-        noise = _jitter(plain.requests * widths, rng)
-        load = demand(sources, times, 1, rate_factors=[factor * noise for factor in factors])
+        load = _load(sources, [bends[id(one)] for one in sources], times, 1, widths, rng)
         labels = {
             **dict(door.labels),
             "engine": "litellm",

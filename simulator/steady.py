@@ -14,6 +14,8 @@ from simulator.traffic import StreamSource
 from vocabulary.samples import Array
 
 _ITERATIONS = 25
+_SIZES = 9
+"""Sizes at which the moments of growing prompts are computed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,25 +64,49 @@ def demand(
     prompt_factor: float = 1.0,
     output_factor: float = 1.0,
     rate_factors: Sequence[Array] | None = None,
+    prompt_factors: Sequence[Array] | None = None,
 ) -> Demand:
-    """The load of *sources* shared evenly by *replicas*; *rate_factors* one array a source."""
+    """The load of *sources* shared evenly by *replicas*; factors are one array a source."""
     zero = np.zeros(len(times))
     requests, asked, cached, made, square, decoding, filling = (zero,) * 7
     for index, source in enumerate(sources):
         rate = source.rate(times) / replicas
         if rate_factors is not None:
             rate = rate * rate_factors[index]
-        prompts = np.minimum(source.trace.input_tokens * prompt_factor, source.longest)
-        fresh = prompts * (1 - source.stream.cached)
-        answers = source.trace.output_tokens * output_factor
+        grown = None if prompt_factors is None else prompt_factors[index]
+        prompt, squared, held, filled = _moments(source, prompt_factor, output_factor, grown)
         requests = requests + rate
-        asked = asked + rate * float(prompts.mean())
-        cached = cached + rate * float(prompts.mean()) * source.stream.cached
-        made = made + rate * float(answers.mean())
-        square = square + rate * float((fresh**2).mean())
-        decoding = decoding + rate * float(((prompts + answers / 2) * answers).mean())
-        filling = filling + rate * float(((prompts - fresh / 2) * fresh).mean())
+        asked = asked + rate * prompt
+        cached = cached + rate * prompt * source.stream.cached
+        made = made + rate * float(source.trace.output_tokens.mean() * output_factor)
+        square = square + rate * squared
+        decoding = decoding + rate * held
+        filling = filling + rate * filled
     return Demand(requests, asked, cached, made, square, decoding, filling)
+
+
+def _moments(
+    source: StreamSource, prompt_factor: float, output_factor: float, grown: Array | None
+) -> tuple[float, float, float, float] | Array:
+    """Means over a trace: the prompt, the square of what is to compute, and what KV cache holds.
+
+    For prompts that have *grown* they are taken at a few sizes and interpolated between them.
+    """
+    if grown is not None and np.ptp(grown) > 0.0:
+        sizes = np.linspace(float(grown.min()), float(grown.max()), _SIZES)
+        table = np.array([_moments(source, prompt_factor * one, output_factor, None)
+                          for one in sizes])  # fmt: skip
+        return np.array([np.interp(grown, sizes, column) for column in table.T])
+    factor = prompt_factor if grown is None else prompt_factor * float(grown[0])
+    prompts = np.minimum(source.trace.input_tokens * factor, source.longest)
+    fresh = prompts * (1 - source.stream.cached)
+    answers = source.trace.output_tokens * output_factor
+    return (
+        float(prompts.mean()),
+        float((fresh**2).mean()),
+        float(((prompts + answers / 2) * answers).mean()),
+        float(((prompts - fresh / 2) * fresh).mean()),
+    )
 
 
 def steady(model: EngineModel, load: Demand, slowdown: float = 1.0) -> Steady:

@@ -85,6 +85,14 @@ class Arrival(NamedTuple):
     cached: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Bend:
+    """What multiplies a stream at each moment of the past."""
+
+    rate: Array
+    prompt: Array
+
+
 class Source(Protocol):
     """Something that asks."""
 

@@ -96,6 +96,12 @@ INPUT_TOKEN_RATE = Signal(
     "Prompt tokens taken a second, by replica.",
     _rate(m.INPUT_TOKENS),
 )
+HOURLY_INPUT = Signal(
+    "input_tokens_per_hour",
+    "tokens",
+    "Prompt tokens taken over an hour, by replica.",
+    By("sum", Increase(m.INPUT_TOKENS, 3600.0, _ENGINE), REPLICA),
+)
 FINISHED_RATE = Signal(
     "requests_finished_per_second",
     "requests/s",
@@ -382,6 +388,16 @@ TENANT_PROMPT_LENGTH = Signal(
     Ratio(
         By("sum", Rate(m.INPUT_TOKENS, 300.0, _GATEWAY), TENANT),
         By("sum", Rate(m.GATEWAY_OPERATIONS, 300.0, _GATEWAY), TENANT),
+        TENANT,
+    ),
+)
+TENANT_DAILY_PROMPT = Signal(
+    "tenant_input_tokens_per_call_daily",
+    "tokens/operation",
+    "Prompt tokens a user call over a day, by tenant and model.",
+    Ratio(
+        By("sum", Increase(m.INPUT_TOKENS, 86_400.0, _GATEWAY), TENANT),
+        By("sum", Increase(m.GATEWAY_OPERATIONS, 86_400.0, _GATEWAY), TENANT),
         TENANT,
     ),
 )

@@ -131,11 +131,15 @@ def cases(
 
 
 def alone(kind: type[Fault], seed: int, cluster: str) -> Case:
-    """One fault, drawn from its ranges, after a calm beginning at a random hour of the week."""
+    """One fault, drawn from its ranges, after a calm beginning at a random hour of the week.
+
+    What began long before is there from the first second.
+    """
     code = kind.failure_mode.code
     rng = _rng(code, seed)
     fault = kind.draw(rng, **_places(kind, code, seed, cluster))
-    onset = _rounded(CALM_SECONDS + float(rng.uniform(0.0, 600.0)))
+    calm_seconds = CALM_SECONDS + float(rng.uniform(0.0, 600.0))
+    onset = 0.0 if kind.from_the_past else _rounded(calm_seconds)
     watched = fault.duration + AFTER_SECONDS if fault.benign else kind.detect_within + AFTER_SECONDS
     return Case(
         code,

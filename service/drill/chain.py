@@ -48,8 +48,8 @@ class Chain:
         prepare_folder(config.settings.data_dir, simulated=True)
         part = core.build(config, clock, secret=new_secret(secrets.token_bytes), simulated=True)
         world = World(case.seed, case.start, case.world)
-        write_past(part, world, case.days * DAY, case.batches())
         injections = [world.inject(one.fault, world.start + one.after) for one in case.events]
+        write_past(part, world, case.days * DAY, case.batches())
         agent = agent_over(
             config,
             part,

@@ -103,3 +103,12 @@ def test_a_nodes_gpus_that_vanish_while_its_replicas_serve_are_lost_telemetry() 
     world.gpu("GPU-1", "a", utilization=silent, clock=step(GONE, 1.9e9, np.nan))
     (finding,) = findings(world)
     assert finding.entity == identity.node("node-1")
+
+
+def test_a_gateway_that_is_read_at_another_address_is_not_gone() -> None:
+    """B15."""
+    world = World().replica("a")
+    about = {"vantage": "gateway", "engine": "litellm", "replica": "g"}
+    world.target(step(GONE, 1.0, np.nan), target="http://gateway", **about)
+    world.target(step(GONE, np.nan, 1.0), target="http://gateway?from=b", **about)
+    assert findings(world) == []

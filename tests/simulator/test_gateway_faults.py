@@ -7,17 +7,23 @@ import numpy as np
 import pytest
 
 from simulator.fast import SimulatedReach, page_targets
+from simulator.fault import Fault
 from simulator.faults.autoscaler_stuck import AutoscalerStuck
+from simulator.faults.context_bloat import ContextBloat
+from simulator.faults.idle_gpu import IdleGpu
 from simulator.faults.leaked_key import LeakedKey
+from simulator.faults.over_replication import OverReplication
 from simulator.faults.router_down import RouterDown
 from simulator.faults.spend_data_wrong import SpendDataWrong
 from simulator.gateway import Account, list_price
+from simulator.history import history
 from simulator.look_alikes.canary import Canary
 from simulator.look_alikes.clock_change import ClockChange
 from simulator.look_alikes.price_update import PriceUpdate
 from simulator.look_alikes.replica_flip import ReplicaFlip
 from simulator.pages.litellm import spend
 from simulator.world import World
+from vocabulary.samples import Array
 
 Watched = Any  # the fixture of conftest.py, which tests cannot import
 
@@ -134,3 +140,49 @@ def test_b15_pages_are_listed_twice_for_a_while(watched: Watched) -> None:
     assert {one.url for one in page_targets(world)}.isdisjoint(one.url for one in before)
     watched.over(200.0)
     assert page_targets(world) == before
+
+
+DAY = 86_400.0
+
+
+def grew(world: World, name: str, **labels: str) -> Array:
+    """What counters grew by on each of the last four days of history, summed over series."""
+    block = next(iter(history(world, span=4 * DAY, recent=3600.0)))
+    rows = [values for series, values in zip(block.series, block.values, strict=True)
+            if series.name == name and set(labels.items()) <= set(series.labels)]  # fmt: skip
+    days = np.searchsorted(block.times, world.start - DAY * np.arange(4.0, -1.0, -1.0))
+    counts = np.sum(rows, axis=0)[np.minimum(days, len(block.times) - 1)]
+    return np.asarray(np.diff(counts))
+
+
+def placed(fault: Fault) -> World:
+    """A Friday, so that the days before it are working days."""
+    world = World(1, 1_763_683_200.0 + 43_200.0)
+    world.inject(fault, world.start)
+    return world
+
+
+def test_f33_prompts_were_shorter_on_every_day_before() -> None:
+    world = placed(ContextBloat(growth=0.05))
+    who = {"tenant": "support-bot", "model": "chat-70b", "vantage": "gateway"}
+    tokens = grew(world, "tidegauge_llm_input_tokens_total", **who)
+    calls = grew(world, "tidegauge_gateway_operations_total", **who)
+    ratio = (tokens / calls)[1:] / (tokens / calls)[:-1]
+    assert ratio == pytest.approx(1.05, abs=0.01)
+    world.advance(world.start + 1.0)
+    (source,) = world.traffic.of("support-bot", "chat-70b")
+    assert source.prompt_factor == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("fault", [IdleGpu(before=2 * DAY), OverReplication(before=DAY / 2)])
+def test_f38_f39_calls_had_left_before_the_world_began(fault: IdleGpu | OverReplication) -> None:
+    world = placed(fault)
+    whose = {"pool": f"serving/{fault.pool}", "vantage": "engine"}
+    days = grew(world, "tidegauge_llm_input_tokens_total", **whose)
+    if isinstance(fault, IdleGpu):
+        assert days[0] > 0.0
+        assert np.all(days[2:] == 0.0)
+    else:
+        assert 0.0 < days[3] < 0.75 * days[1]
+    world.advance(world.start + 60.0)
+    assert {one.rate_factor for one in world.traffic.of(pool=fault.pool)} <= {0.0, 0.03}
