@@ -391,6 +391,16 @@ TENANT_PROMPT_LENGTH = Signal(
         TENANT,
     ),
 )
+TENANT_CACHED_SHARE = Signal(
+    "tenant_cached_input_share",
+    "ratio",
+    "Share of prompt tokens that were read from a cache over fifteen minutes, by tenant and model.",
+    Ratio(
+        By("sum", Rate(m.INPUT_TOKENS_CACHED, 900.0, _GATEWAY), TENANT),
+        By("sum", Rate(m.INPUT_TOKENS, 900.0, _GATEWAY), TENANT),
+        TENANT,
+    ),
+)
 TENANT_DAILY_PROMPT = Signal(
     "tenant_input_tokens_per_call_daily",
     "tokens/operation",
