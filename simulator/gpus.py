@@ -97,6 +97,10 @@ class GpuBank:
     """NVLinks that are down, of those the board has."""
     link_errors: list[int] = field(init=False)
     """NVLinks that had to be trained anew."""
+    pcie_replay_rate: Array = field(init=False)
+    """PCIe packets sent again a second: a link that was trained badly."""
+    pcie_replays: Array = field(init=False)
+    """PCIe packets sent again since the driver was loaded."""
     xid_events: list[list[int]] = field(init=False)
     """Xids raised and not yet read by whoever listens."""
     utilization: Array = field(init=False)
@@ -129,6 +133,8 @@ class GpuBank:
         self.rows_pending = [False] * count
         self.links_down = [0] * count
         self.link_errors = [0] * count
+        self.pcie_replay_rate = np.zeros(count)
+        self.pcie_replays = np.zeros(count)
         self.xid_events = [[] for _ in range(count)]
         self.memory_share = np.full(count, 0.006)
         self.clock_share = np.ones(count)
@@ -162,6 +168,7 @@ class GpuBank:
         self.power = keep * self.power + (1 - keep) * target
         self._heat(seconds)
         self.energy += self.power * seconds
+        self.pcie_replays += self.pcie_replay_rate * seconds
         braked = np.array([bool(bits & (SW_THERMAL | HW_THERMAL)) for bits in self.brake])
         self.throttled_seconds += np.where(braked, seconds, 0.0)
 

@@ -161,8 +161,7 @@ class SimulatedNvml:
         return int(link < links - self.bank.links_down[at])
 
     def nvmlDeviceGetPcieReplayCounter(self, handle: Handle) -> int:
-        self._at(handle)
-        return 0
+        return int(self.bank.pcie_replays[self._at(handle)])
 
     def nvmlDeviceGetFieldValues(self, handle: Handle, fields: Sequence[Any]) -> list[Any]:
         at = self._at(handle)

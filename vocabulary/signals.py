@@ -516,6 +516,12 @@ GPU_FABRIC_FAULT = Signal(
     "1 while the NVLink fabric has a fault, by GPU and fault.",
     By("max", Last(m.GPU_FABRIC_FAULT), (*GPU, "fault")),
 )
+GPU_PCIE_REPLAYS = Signal(
+    "gpu_pcie_replays_per_second",
+    "errors/s",
+    "PCIe packets sent again a second over five minutes, by GPU.",
+    By("max", Rate(m.GPU_PCIE_ERRORS, 300.0, (("error_type", "replay"),)), GPU),
+)
 GPU_POWER_LIMIT = _of_gpu(
     "gpu_power_limit", "W", "Enforced board power limit, by GPU.", m.GPU_POWER_LIMIT
 )

@@ -14,6 +14,7 @@ from simulator.faults.idle_gpu import IdleGpu
 from simulator.faults.leaked_key import LeakedKey
 from simulator.faults.over_replication import OverReplication
 from simulator.faults.router_down import RouterDown
+from simulator.faults.slow_interconnect import SlowInterconnect
 from simulator.faults.spend_data_wrong import SpendDataWrong
 from simulator.gateway import Account, list_price
 from simulator.history import history
@@ -186,3 +187,19 @@ def test_f38_f39_calls_had_left_before_the_world_began(fault: IdleGpu | OverRepl
         assert 0.0 < days[3] < 0.75 * days[1]
     world.advance(world.start + 60.0)
     assert {one.rate_factor for one in world.traffic.of(pool=fault.pool)} <= {0.0, 0.03}
+
+
+def test_f26_packets_are_sent_again_and_a_new_start_takes_longer(watched: Watched) -> None:
+    world: World = watched.world
+    injection = watched.inject(SlowInterconnect(replays=20.0, slower=3.0, duration=300.0))
+    watched.over(100.0)
+    pod = world.pod_of(injection.fault.held_by)
+    assert pod is not None
+    nvml = world.nvml()
+    counts = [nvml.nvmlDeviceGetPcieReplayCounter(nvml.nvmlDeviceGetHandleByIndex(index))
+              for index in range(len(world.bank.places))]  # fmt: skip
+    assert counts[pod.gpus[0]] == pytest.approx(2000, rel=0.05)
+    assert sum(counts) == counts[pod.gpus[0]]
+    assert pod.load_factor == 3.0
+    watched.over(300.0)
+    assert pod.load_factor == 1.0
