@@ -441,9 +441,9 @@ GPU_ALLOCATION = _gauge(
 GPU_PROCESSES = _gauge("tidegauge.gpu.processes", "{process}", "Processes that use the GPU.")
 SHARE_LABELS = ("mig", "owner", "command", "basis")
 """Of every share. The `gpu` is always the whole device, so that shares of one metric sum to it by
-`gpu`; `mig` is the uuid of the MIG instance a share is of. `owner`: `pod`, `unallocated` (a process on a
-GPU that it was not given), and what is left: `unattributed`, or `idle` for time. `basis`: `whole`
-(the device's one owner), `instance`, `processes` (measured), `even`, `estimate`, `rest`."""
+`gpu`; `mig` is the uuid of the MIG instance a share is of. `owner`: `pod`, `unallocated` (a process
+on a GPU that it was not given), and what is left: `unattributed`, or `idle` for time. `basis`:
+`whole` (the device's one owner), `instance`, `processes` (measured), `even`, `estimate`, `rest`."""
 GPU_SHARE_UTILIZATION = _gauge(
     "tidegauge.gpu.share.utilization",
     "1",
