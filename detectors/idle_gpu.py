@@ -17,8 +17,8 @@ from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
 DAY = 86_400.0
-TOKENS = Watch(signals.HOURLY_INPUT, DAY, 1800.0, every=900.0)
-BUSY = Watch(signals.GPU_UTILIZATION, DAY, 900.0, every=900.0)
+TOKENS = Watch(signals.HOURLY_INPUT, DAY, 1800.0, every=1800.0)
+BUSY = Watch(signals.GPU_UTILIZATION, DAY, 900.0, every=1800.0)
 
 
 @dataclass(frozen=True, slots=True)

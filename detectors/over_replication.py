@@ -18,7 +18,7 @@ from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
 HOUR = 3600.0
-TOKENS = Watch(signals.HOURLY_INPUT, 15 * 24 * HOUR, HOUR, every=900.0)
+TOKENS = Watch(signals.HOURLY_INPUT, 15 * 24 * HOUR, HOUR, every=HOUR)
 
 
 @dataclass(frozen=True, slots=True)
