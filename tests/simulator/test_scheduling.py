@@ -5,9 +5,13 @@ from typing import Any
 import pytest
 
 from simulator.fast import SimulatedReach
+from simulator.faults.device_plugin_broken import DevicePluginBroken
+from simulator.faults.double_counting import DoubleCounting
 from simulator.faults.mass_node_loss import MassNodeLoss
+from simulator.faults.metric_renamed import MetricRenamed
 from simulator.faults.pod_pending import PodPending
 from simulator.faults.pull_failure import PullFailure
+from simulator.faults.targets_gone import TargetsGone
 from simulator.pods import Stage
 from vocabulary import statements
 from vocabulary.errors import SourceDown
@@ -99,3 +103,42 @@ def test_f49_a_new_pod_waits_for_its_image_and_the_old_ones_go_on(watched: Any, 
     watched.over(300.0)
     assert (name, statements.CAN_START) in told(watched)
     assert world.pods("code-8b")[-1].stage in {Stage.READY, Stage.LOADING}
+
+
+def test_f47_a_node_offers_less_than_it_has_and_new_pods_find_none(watched: Any) -> None:
+    world = watched.world
+    watched.inject(DevicePluginBroken(duration=120.0))
+    (change,) = [one for one in world.changes(world.start - 1.0) if one.kind == "health"]
+    assert change.what == "gpu-h100-1 offers 0 of its 8 GPUs"
+    world.scale("chat-70b", 4, world.now)
+    watched.over(60.0)
+    assert len(world.pods("chat-70b")) == 3
+    watched.over(90.0)
+    assert len(world.pods("chat-70b")) == 4
+    assert "gpu-h100-1 offers 8 of its 8 GPUs" in {one.what for one in world.changes(world.start)}
+
+
+def test_f52_f57_pages_are_lost_or_listed_twice(watched: Any) -> None:
+    world = watched.world
+    pods = {pod.name for pod in world.pods("code-8b")}
+    gone = watched.inject(TargetsGone(pool="code-8b", duration=60.0))
+    assert pods.isdisjoint({door.name for door in world.targets()})
+    watched.over(120.0)
+    assert gone.ended
+    watched.inject(DoubleCounting())
+    doors = [door for door in world.targets() if door.name in pods]
+    assert len(doors) == 6
+    assert len({dict(door.labels)["replica"] for door in doors}) == 6
+    watched.inject(TargetsGone(pool="code-8b", how="walled"))
+    with pytest.raises(SourceDown):
+        world.page(doors[0].name)
+
+
+def test_f53_pods_of_the_new_release_call_one_metric_otherwise(watched: Any) -> None:
+    world = watched.world
+    watched.inject(MetricRenamed(pause=1.0))
+    watched.over(100.0)
+    fresh = next(pod for pod in world.pods("code-8b") if pod.version == "0.34.0")
+    assert b"vllm:block_pool_fill{" in world.page(fresh.name)
+    assert b"vllm:kv_cache_usage_perc" not in world.page(fresh.name)
+    assert b"vllm:kv_cache_usage_perc{" in world.page(world.pods("chat-70b")[0].name)
