@@ -114,6 +114,7 @@ OVERLAPS: tuple[tuple[str, str, float], ...] = (
     ("F11", "F01", 420.0),
     ("F24", "F30", 300.0),
     ("F01", "B09", 60.0),
+    ("F52", "F01", 300.0),
 )
 """Fault, what else goes on, and how many seconds the fault begins after that."""
 
