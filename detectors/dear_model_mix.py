@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors._evidence import average, say, span
-from detectors._shift import shifted
+from detectors._evidence import average, say, span, without
+from estimators.bursts import share_burst
+from estimators.onset import step_time
 from fleet import identity
 from vocabulary import failure_modes, signals
 from vocabulary.contracts import Detector
@@ -53,6 +54,10 @@ class DearModelMix(Detector):
     """The newest stretch that is judged."""
     least_calls: float = 60.0
     """Calls in it."""
+    bunched: float = 10.0
+    """How much more calls scatter than independent ones do, at most."""
+    chance: float = 1e-6
+    """Probability of such a move by chance."""
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every tenant whose calls became dear."""
@@ -71,31 +76,34 @@ class DearModelMix(Detector):
 
     def _judge(self, scene: Scene, tenant: str, mix: Mix) -> Finding | None:
         times, entity = scene.frame(CALLS).times, identity.tenant(tenant)
-        cost = (mix.shares * mix.dollars[:, None]).sum(axis=0)
-        ill = scene.troubled.get(str(entity), ())
-        shift = shifted(times, cost, recent=self.recent_seconds, now=scene.now, ill=ill)
-        if shift is None or shift.ratio < self.dearer:
+        begin = scene.now - self.recent_seconds
+        usual = [without(times, row, scene.troubled.get(str(entity), ())) for row in mix.shares]
+        past = (float(times[0]), begin - 300.0)
+        before = np.array([average(span(times, row, *past)) for row in usual])
+        after = np.array([average(span(times, row, begin, scene.now)) for row in mix.shares])
+        dear = int(np.argmax((after - before) * mix.dollars))
+        ratio = float((after * mix.dollars).sum() / (before * mix.dollars).sum())
+        if not (ratio >= self.dearer and after[dear] - before[dear] >= self.least_share):
             return None
-        before = [average(span(times, row, float(times[0]), shift.since)) for row in mix.shares]
-        after = [average(span(times, row, shift.since, scene.now)) for row in mix.shares]
-        moved = np.array(after) - np.array(before)
-        dear = int(np.argmax(moved * mix.dollars))
-        if not moved[dear] >= self.least_share:
+        if not self._sure(scene, mix, dear, usual[dear], past):
             return None
+        moved = step_time(times, usual[dear])
+        since = moved if moved is not None and moved >= begin - 3600.0 else begin
         model = mix.models[dear]
         text = (
             f"{after[dear]:.0%} of the calls of {tenant} go to {model}, {before[dear]:.0%} before: "
-            f"a call costs {shift.ratio:.1f} times as much."
+            f"a call costs {ratio:.1f} times as much."
         )
+        cost = float((before * mix.dollars).sum())
         evidence = say(
-            SPEND, entity, shift.since, scene.now, text,
-            observed=shift.after, expected=shift.before, upper=self.dearer * shift.before,
+            SPEND, entity, since, scene.now, text,
+            observed=ratio * cost, expected=cost, upper=self.dearer * cost,
         )  # fmt: skip
         pools = {one.pool for one in scene.replicas if model in {one.model, one.pool}} - {""}
         return Finding(
             failure_mode=self.failure_mode,
             entity=entity,
-            since=shift.since,
+            since=since,
             at=scene.now,
             severity=Severity.WARNING,
             confidence=0.85,
@@ -105,6 +113,29 @@ class DearModelMix(Detector):
             model=model,
             tenant=tenant,
         )
+
+    def _sure(
+        self, scene: Scene, mix: Mix, dear: int, usual: Array, past: tuple[float, float]
+    ) -> bool:
+        """Whether so many calls of the dear model are no chance, and still come.
+
+        Calls come in bursts: each counts for a tenth of one that comes by itself.
+        """
+        times, begin = scene.frame(CALLS).times, scene.now - self.recent_seconds
+        dear_calls = mix.calls * usual
+        all_calls = np.where(np.isfinite(dear_calls), mix.calls, np.nan)
+        step = CALLS.step
+        bad, total, bad_before, total_before = (
+            step * float(np.nansum(span(times, row, *stretch)))
+            for stretch, rows in (
+                ((begin, scene.now), (mix.calls * mix.shares[dear], mix.calls)),
+                (past, (dear_calls, all_calls)),
+            )
+            for row in rows
+        )
+        burst = share_burst(bad, total, bad_before, total_before, self.bunched)
+        newest = average(mix.shares[dear][-4:])
+        return burst is not None and burst.p_value < self.chance and newest > burst.expected
 
 
 def _mix(scene: Scene, tenant: str) -> Mix:
