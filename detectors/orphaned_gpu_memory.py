@@ -13,6 +13,7 @@ from vocabulary.contracts import Detector
 from vocabulary.entities import Gpu
 from vocabulary.failure_modes import FailureMode, Severity
 from vocabulary.findings import Finding
+from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
 MEMORY = Watch(signals.GPU_MEMORY, 3600.0, 60.0)
@@ -42,7 +43,10 @@ class OrphanedGpuMemory(Detector):
         """Every GPU with such memory."""
         memory = by(scene.frame(MEMORY), "gpu")
         named = by(scene.frame(PROCESSES), "gpu")
-        held = by(scene.frame(HELD), "gpu")
+        held: dict[str, Array] = {}
+        for labels, row in scene.frame(HELD).rows():  # one holder after another
+            before = held.get(labels.get("gpu", ""), row)
+            held[labels.get("gpu", "")] = np.where(np.isfinite(row), row, before)
         told = {one.node for one in scene.gpus if one.entity.id in held}
         times = scene.frame(MEMORY).times
         for gpu in scene.gpus:

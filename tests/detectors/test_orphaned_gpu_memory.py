@@ -60,3 +60,11 @@ def test_a_process_that_can_be_named_is_another_finding() -> None:
 def test_where_nobody_tells_who_holds_what_nothing_is_orphaned() -> None:
     world = World().gpu("GPU-b").put(signals.GPU_MEMORY, 12.0 * GIB, gpu="GPU-b", node="node-1")
     assert findings(world) == []
+
+
+def test_one_holder_after_another_leaves_no_orphan() -> None:
+    world = node()
+    for name, course in (("new", step(ENDED, np.nan, 1.0)), ("gone", step(ENDED, 1.0, np.nan))):
+        world.put(signals.GPU_ALLOCATION, course, gpu="GPU-b", node="node-1",
+                  replica=name, pool="chat", model="m")  # fmt: skip
+    assert findings(world) == []
