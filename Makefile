@@ -10,7 +10,7 @@ ROOMS := vocabulary store estimators fleet collectors detectors remediations met
 # Against real servers: each module on one worker, vLLM alone on its own.
 REAL := --timeout 600 -n 2 --dist loadgroup --durations 15
 
-.PHONY: up test check fix docs clean integration lock
+.PHONY: up test check fix docs clean integration lock drill drill-baseline
 
 up: $(APP_STAMP)
 	@$(BIN)/tidegauge up --demo || test $$? = 1  # 1 says that there were incidents, as there should be
@@ -42,6 +42,17 @@ fix: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/tidegauge docs build
+
+# The published run: hours on two cores; broken off, it goes on where it stopped.
+drill: $(STAMP)
+	$(BIN)/tidegauge drill --seeds 1000-1029 --cluster demo,held-out --overlaps --calm-hours 2 \
+	  --results drill-results --score benchmarks/drill/published.json || test $$? = 1
+	$(BIN)/tidegauge docs build
+
+# What CI holds a change against: a fault found before and missed now, or a false page, fails it.
+drill-baseline: $(STAMP)
+	$(BIN)/tidegauge drill --scenario benchmarks/drill/ci-faults.yaml \
+	  --scenario benchmarks/drill/ci-quiet.yaml --score benchmarks/drill/baseline.json
 
 lock: $(STAMP)
 	for name in bootstrap agent app dev; do \

@@ -9,22 +9,28 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from service.config import load
+from service.drill.quality_page import quality_page
+from service.drill.result import read_result
 from service.rules import derived
 from service.setting_docs import setting_rows
 from simulator.scenario_file import json_schema
 from store.promql import render_signal
 from vocabulary import failure_modes, metrics, signals
 
+RESULT = Path(__file__).resolve().parents[1] / "benchmarks" / "drill" / "published.json"
+"""What `make drill` found last, in a checkout."""
 NOTICE = "<!-- Written by `make docs` from the code; change it there. -->"
 
 
 def pages() -> dict[str, str]:
     """Every reference page by its file name under docs/."""
+    drilled = read_result(RESULT)
     return {
         "metrics.md": _metrics(),
         "signals.md": _signals(),
         "failure-modes.md": _failure_modes(),
         "configuration.md": _configuration(),
+        "detection-quality.md": quality_page(drilled, NOTICE),
         "scenario.schema.json": json.dumps(json_schema(), indent=1) + "\n",
     }
 
