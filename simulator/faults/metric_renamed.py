@@ -6,22 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from simulator.fault import Fault, chosen, sampled
+from simulator.pages import renames
 from simulator.victims import pool_of
 from vocabulary.entities import Entity
 from vocabulary.failure_modes import METRIC_RENAMED, FailureMode, Severity
 
 if TYPE_CHECKING:
     from simulator.world import World
-
-_RELEASE = "0.34.0"
-_NAMES = {
-    "running": {"vllm:num_requests_running": "vllm:scheduler_active_requests"},
-    "kv_cache": {"vllm:kv_cache_usage_perc": "vllm:block_pool_fill"},
-    "steps": {"vllm:iteration_tokens_total": "vllm:step_batch_tokens"},
-    "tokens": {"vllm:generation_tokens_total": "vllm:decoded_tokens_total"},
-}
-"""Renames of the size that vLLM had (`gpu_cache_usage_perc` became `kv_cache_usage_perc`), to
-names that nobody knows yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +34,8 @@ class MetricRenamed(Fault):
 
     def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:  # noqa: ARG002
         if elapsed == 0.0:
-            world.sight.names[_RELEASE] = _NAMES[self.which]
-            world.rollout(self.pool, _RELEASE, pause=self.pause)
+            world.sight.names[renames.RELEASE] = renames.NAMES[self.which]
+            world.rollout(self.pool, renames.RELEASE, pause=self.pause)
 
     def clear(self, world: "World") -> None:
         world.rollout(self.pool, world.spec.pool(self.pool).version, pause=self.pause)

@@ -21,7 +21,7 @@ class NoisyNeighbour(Fault):
     failure_mode: ClassVar[FailureMode] = NOISY_NEIGHBOUR
     detect_within: ClassVar[float] = 1800.0
     severity: ClassVar[Severity] = Severity.WARNING
-    first_cards: ClassVar[tuple[str, ...]] = ("R15",)
+    first_cards: ClassVar[tuple[str, ...]] = ("R15", "R01")
     unsimulated: ClassVar[str] = (
         "every simulated GPU has one owner, and none is shared by time slicing"
     )

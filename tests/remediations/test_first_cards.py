@@ -41,7 +41,7 @@ OURS = {
 def incident_of(mode: FailureMode, world: World) -> Incident:
     """An incident of *mode* with the entities that its detector names."""
     first = world.replicas[0]
-    if mode.family == "cost" and mode is not f.OVER_REPLICATION:
+    if mode.family == "cost" and mode not in {f.OVER_REPLICATION, f.IDLE_GPU}:
         cost = replace(spending("acme"), failure_mode=mode, pool=first.pool, model=first.model)
         return cost.evolve(causes=(Cause(mode, cost.entity, 0.8, "because"),))
     node = Entity(EntityKind.NODE, first.node)
@@ -49,8 +49,16 @@ def incident_of(mode: FailureMode, world: World) -> Incident:
     return incident_about(mode, *entities, pool=first.pool, model=first.model)
 
 
+def _idle(world: World) -> None:
+    """The first replica has had nothing to do for two days."""
+    idle = replace(world.replicas[0], state=ReplicaState.IDLE, since=world.now - 2 * 86400.0)
+    world.replicas[0] = idle
+
+
 @pytest.mark.parametrize("mode", sorted(FAULTS, key=lambda one: one.code), ids=str)
 def test_the_first_card_is_one_that_an_engineer_would_take(mode: FailureMode, world: World) -> None:
+    if mode in {f.OVER_REPLICATION, f.IDLE_GPU}:
+        _idle(world)
     incident = incident_of(mode, world)
     if mode in {f.THROUGHPUT_REGRESSION, f.STREAMS_CUT}:
         incident = incident.evolve(changes=(rollout(),))
@@ -60,8 +68,7 @@ def test_the_first_card_is_one_that_an_engineer_would_take(mode: FailureMode, wo
 @pytest.mark.parametrize("mode", sorted(OURS, key=lambda one: one.code), ids=str)
 def test_what_is_not_simulated_has_its_first_card_too(mode: FailureMode, world: World) -> None:
     if mode is f.OVER_REPLICATION:
-        idle = replace(world.replicas[0], state=ReplicaState.IDLE, since=world.now - 2 * 86400.0)
-        world.replicas[0] = idle
+        _idle(world)
     assert CARDS.offered(incident_of(mode, world), world.scene())[0].card == OURS[mode]
 
 
