@@ -161,10 +161,16 @@ Check = Callable[[str], list[str]]
 EVERYWHERE: tuple[Check, ...] = (unknown_names, unknown_labels, misused_kinds, short_ranges)
 
 
+BETWEEN_TWO_LOOKS = {"signal engine_steps_lately"}
+"""Expressions that mean to see no further than from one reading to the next: a freeze of ten seconds
+is lost in a minute."""
+
+
 @pytest.mark.parametrize("check", EVERYWHERE, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("where", EVERYTHING)
 def test_every_expression_keeps_to_the_vocabulary(where: str, check: Check) -> None:
-    assert check(EVERYTHING[where]) == []
+    meant = check is short_ranges and where in BETWEEN_TWO_LOOKS
+    assert bool(check(EVERYTHING[where])) is meant
 
 
 @pytest.mark.parametrize("check", [bare_counters, unmatched_vectors], ids=lambda c: c.__name__)
