@@ -162,8 +162,8 @@ EVERYWHERE: tuple[Check, ...] = (unknown_names, unknown_labels, misused_kinds, s
 
 
 BETWEEN_TWO_LOOKS = {"signal engine_steps_lately"}
-"""Expressions that mean to see no further than from one reading to the next: a freeze of ten seconds
-is lost in a minute."""
+"""Expressions that mean to see no further than from one reading to the next: a freeze of ten
+seconds is lost in a minute."""
 
 
 @pytest.mark.parametrize("check", EVERYWHERE, ids=lambda check: check.__name__)
