@@ -50,13 +50,13 @@ class OrphanedGpuMemory(Detector):
         told = {one.node for one in scene.gpus if one.entity.id in held}
         times = scene.frame(MEMORY).times
         for gpu in scene.gpus:
-            row = memory.get(gpu.entity.id)
-            if row is None or gpu.node not in told or gpu.entity.id in named or gpu.shares:
+            used = memory.get(gpu.entity.id)
+            if used is None or gpu.node not in told or gpu.entity.id in named or gpu.shares:
                 continue
             free = ~np.isfinite(held.get(gpu.entity.id, np.full(len(times), np.nan)))
-            since = run_start(times, row, (row >= self.least_gib * 2**30) & free)
+            since = run_start(times, used, (used >= self.least_gib * 2**30) & free)
             if since is not None and scene.now - since >= self.hold_seconds:
-                yield self._finding(scene, gpu, since, float(row[np.isfinite(row)][-1]))
+                yield self._finding(scene, gpu, since, float(used[np.isfinite(used)][-1]))
 
     def _finding(self, scene: Scene, gpu: Gpu, since: float, used: float) -> Finding:
         text = f"{used / 2**30:.1f} GiB of {gpu.entity.label[:80]} are in use, and nobody holds it."

@@ -141,8 +141,8 @@ class PriceBook:
             chosen = self._gpus.get(frozenset(map(str, layer["default"])))
             if chosen is None:
                 raise ConfigError(f"{source}: `default` must be the words of one of `gpus`")
-            words = " ".join(map(str, layer["default"])).upper()
-            taken = f"GPU not known; taken as {words}: {chosen.source}"
+            named = " ".join(map(str, layer["default"])).upper()
+            taken = f"GPU not known; taken as {named}: {chosen.source}"
             self._default_gpu = GpuPrice(chosen.usd_per_hour, taken, chosen.date)
 
     def _fingerprint(self) -> str:
