@@ -20,7 +20,7 @@ _ROUTE_LAG = 5.0
 """Seconds until the route has learnt that a container died. Our judgement."""
 _PROBE_SECONDS = 15.0
 """Three probes of 5 s each, as charts of vLLM set them."""
-_GRACE = 30.0
+GRACE = 30.0
 """Kubernetes' default grace period for a pod that is asked to end."""
 
 
@@ -56,7 +56,7 @@ class Pod:
     restarts: int = 0
     load_factor: float = 1.0
     """How many times as long as usual it takes to load."""
-    grace: float = _GRACE
+    grace: float = GRACE
     """Seconds it may go on when it is asked to end."""
     probe_limit: int = 0
     """Requests inside from which its health check answers too late; 0 is never."""
