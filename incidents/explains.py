@@ -135,6 +135,10 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
         Reach.REPLICA: (f.TARGET_HUNG, f.TARGETS_GONE, *_SLOWER),
         Reach.SERVICE: (*_OUTAGE, f.COST_SPIKE, f.LOAD_SKEW),
     },
+    f.GARBAGE_OUTPUT: {
+        Reach.REPLICA: (f.ENGINE_DEAD, *_SLOWER),
+        Reach.SERVICE: (*_SQUEEZED, f.RUNAWAY_OUTPUT, f.COST_SPIKE),
+    },
     f.ZOMBIE_REQUESTS: {Reach.REPLICA: _SLOWER, Reach.SERVICE: _SQUEEZED},
     f.STREAMS_CUT: {Reach.SERVICE: (f.ERROR_BURST, f.RETRY_STORM)},
     f.KV_TRANSFER_BROKEN: {Reach.SERVICE: _SQUEEZED},
