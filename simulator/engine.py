@@ -281,12 +281,13 @@ class Engine:
     def _finish(self) -> None:
         while self._finishing and self._finishing[0][0] <= self.steps:
             number = heapq.heappop(self._finishing)[1]
-            request = self.decoding.pop(number, None)
+            request = self.decoding.get(number)
             if request is None:
                 continue
             if request.finish_step > self.steps:  # it runs on
                 heapq.heappush(self._finishing, (request.finish_step, number))
                 continue
+            del self.decoding[number]
             self._settle(request)
             self.kv_used -= request.kv
             if request.abandoned:

@@ -195,3 +195,50 @@ def test_the_same_seed_runs_the_same_way() -> None:
         (leaving.at, leaving.request.ticket) for leaving in run(second, 250.0)
     ]
     assert first.tally.between_tokens.counts == second.tally.between_tokens.counts
+
+
+def test_what_nobody_waits_for_decodes_on_when_the_engine_is_deaf() -> None:
+    one = engine(MODEL)
+    request = Request(1, 0.0, 1000, 50, 0)
+    one.submit(request)
+    run(one, 0.5)
+    one.deaf = True
+    one.abandon([request])
+    assert run(one, 30.0) == []
+    assert one.running == 1
+    (left,) = run(one, 4000.0, tick=50.0)
+    assert left.request.generated == MODEL.max_context - 1000
+    assert one.kv_used == 0
+
+
+def test_garbled_answers_run_to_what_was_asked_for_at_most_and_are_cut() -> None:
+    one = engine(MODEL)
+    one.garbled = 1.0
+    one.submit(Request(1, 0.0, 100, 5, 0))
+    (left,) = run(one, 4000.0, tick=50.0)
+    assert left.outcome is Outcome.LENGTH
+    assert left.request.generated == one.tally.max_answer
+
+
+def test_lost_blocks_are_held_and_slow_nobody_down() -> None:
+    one = engine(MODEL)
+    one.lose_kv(MODEL.kv_tokens // 2)
+    assert one.kv_usage == 0.5
+    one.submit(Request(1, 0.0, 100, 5, 0))
+    run(one, 10.0)
+    assert one.kv_used == MODEL.kv_tokens // 2
+    one.lose_everything(one.clock)
+    assert one.kv_used == 0
+
+
+def test_a_bound_front_end_keeps_calls_where_no_queue_gauge_sees_them() -> None:
+    one = engine(MODEL)
+    one.front_end.seconds_per_token = 0.01
+    for ticket in range(5):
+        one.submit(Request(ticket, 0.0, 95, 5, 0))
+    run(one, 0.5)
+    assert (one.running, one.queued) == (0, 0)
+    assert len(run(one, 10.0)) == 5
+    assert one.tally.queue.total < 0.5
+    assert one.tally.to_first_token.total > 10.0
+    assert one.front_end.worked(one.clock) == 5.0
