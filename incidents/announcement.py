@@ -63,9 +63,14 @@ def announce(case: Case, now: float) -> None:
     severity = case.incident.severity
     if severity is Severity.INFO or not case.live:
         return
+    if severity.value in case.announced:
+        return
+    if case.tellings and severity is not Severity.CRITICAL:
+        return  # a ticket that is back is the same ticket
     if not case.labels:
         case.labels = identity(case)
-    case.announced.setdefault(severity.value, now)
+    case.announced[severity.value] = now
+    case.tellings += 1
 
 
 def _body(case: Case, severity: str) -> Mapping[str, Any]:

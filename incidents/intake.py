@@ -1,6 +1,6 @@
 """The findings of one tick taken in: known ones renewed, new ones placed, incidents opened."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from incidents import lifecycle
@@ -8,7 +8,7 @@ from incidents.correlation import correlate, incident_id, root
 from incidents.headline import title
 from incidents.places import Map, places
 from incidents.settings import DeskSettings
-from incidents.tracking import Case, Key, Tracked, carrying
+from incidents.tracking import MAX_TELLINGS, Case, Key, Tracked, carrying
 from vocabulary.failure_modes import Severity
 from vocabulary.findings import Finding
 from vocabulary.incidents import Incident, IncidentState
@@ -74,7 +74,7 @@ def _bring_back(
         ended = now - (case.incident.resolved_at or 0.0)
         if case.resolved_by and ended < settings.manual_grace_seconds:
             lingering.add(finding.key)
-        elif ended <= settings.reopen_seconds:
+        elif ended <= settings.reopen_seconds and case.tellings < MAX_TELLINGS:
             why = f"findings go on after {case.resolved_by} resolved it" if case.resolved_by else ""
             lifecycle.reopen(case, now, why or f"{finding.failure_mode.title} is back")
             case.tracked = {key: one for key, one in case.tracked.items() if key not in known}
@@ -130,17 +130,27 @@ def _settle_in(cases: Cases, new: list[Tracked], now: float, settings: DeskSetti
     for merged, survivor in placement.merges:
         lifecycle.merge(merged, survivor, now)
         cases.add(merged)
+    gone = _by_key(cases.past.values()) if placement.opens else {}
     for group in placement.opens:
-        case = _open(group, now, settings)
-        cases.past.pop(case.incident.id, None)
+        case = _open(group, now, settings, cases.past, gone)
         cases.live[case.incident.id] = case
 
 
-def _open(group: list[Tracked], now: float, settings: DeskSettings) -> Case:
+def _open(
+    group: list[Tracked],
+    now: float,
+    settings: DeskSettings,
+    past: Mapping[str, Case],
+    gone: Mapping[Key, Case],
+) -> Case:
+    """A new incident, which says so when it is the return of one that was told often enough."""
     ordered = carrying(group)
     first = root(ordered, settings)
+    name = incident_id(first.mode, first.entity, first.since)
+    if name in past:  # it has been told often enough, and its finding is dated as before
+        name = incident_id(first.mode, first.entity, now)
     incident = Incident(
-        id=incident_id(first.mode, first.entity, first.since),
+        id=name,
         failure_mode=first.mode,
         title="",
         headline="",
@@ -156,5 +166,10 @@ def _open(group: list[Tracked], now: float, settings: DeskSettings) -> Case:
     case = Case(incident.evolve(title=title(incident)))
     for one in group:
         case.track(one)
-    case.act(now, "opened", f"{first.mode.title}: {first.entity.label}")
+    before = gone.get(first.key)
+    again = ""
+    if before is not None and not before.incident.merged_into:
+        case.reopened = before.reopened + 1
+        again = f", again after {before.incident.id}"
+    case.act(now, "opened", f"{first.mode.title}: {first.entity.label}{again}")
     return case

@@ -28,6 +28,11 @@ MAX_KEPT = 500
 """Findings of one incident that outlive a restart, the newest; the others are found again."""
 
 
+MAX_TELLINGS = 2
+"""Firing notifications of one incident: that it is there, and that it is worse or back. What comes
+back after that is an incident of its own, which says of which one it is the return."""
+
+
 @dataclass(slots=True)
 class Tracked:
     """One finding from the first tick that it was made at to the last."""
@@ -91,6 +96,9 @@ class Case:
     """What identifies it to receivers, fixed when it is first announced."""
     announced: dict[str, float] = field(default_factory=dict)
     """Severities that receivers know it by, and since when."""
+    tellings: int = 0
+    """How often receivers were told that it fires: once for each severity, and once more when it
+    came back; see MAX_TELLINGS."""
     worst_usd: Decimal | None = None
     """Most dollars an hour it ever burnt."""
     assembled_at: float = 0.0
@@ -142,6 +150,7 @@ class Case:
             "resolved_by": self.resolved_by,
             "labels": self.labels,
             "announced": self.announced,
+            "tellings": self.tellings,
             "worst_usd": None if self.worst_usd is None else str(self.worst_usd),
         }
 
@@ -166,6 +175,7 @@ def case_from_memory(incident: Incident, memory: Mapping[str, Any]) -> Case:
         memory["resolved_by"],
         dict(memory["labels"]),
         dict(memory["announced"]),
+        memory.get("tellings", len(memory["announced"])),
         None if memory["worst_usd"] is None else Decimal(memory["worst_usd"]),
     )
 

@@ -1,6 +1,7 @@
 """Open, acknowledged, mitigated, resolved; and everything that must not look like an end."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -157,6 +158,33 @@ def test_the_same_fault_within_the_hour_reopens_its_incident(story: Story) -> No
     assert again.state is OPEN
     assert again.resolved_at is None
     assert "reopened" in [line.what for line in again.activity]
+
+
+def told(story: Story) -> dict[str, int]:
+    """Firing notifications of each incident, as its receivers' outbox was written."""
+    return {one.id: story.records.kept(one.id).memory["tellings"] for one in story.incidents()}
+
+
+def test_what_was_told_twice_comes_back_as_an_incident_of_its_own(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    for _ in range(3):
+        story.tick(stalled(first, story.clock.moment, since=NOON - 60))
+        story.hold(2400)
+    newest, oldest = story.incidents()
+    assert told(story) == {newest.id: 1, oldest.id: 2}
+    assert f"again after {oldest.id}" in newest.activity[0].text
+    assert story.records.kept(newest.id).memory["reopened"] == 2, "its quiet period goes on growing"
+
+
+def test_a_ticket_that_is_back_is_told_only_when_it_pages(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    ticket = partial(finding, f.STRAGGLER_GPU, first, severity=Severity.WARNING)
+    story.tick(ticket(story.clock.moment))
+    story.hold(900)
+    story.tick(ticket(story.clock.moment))
+    assert list(told(story).values()) == [1]
+    story.tick(ticket(story.clock.moment), stalled(first, story.clock.moment))
+    assert max(told(story).values()) <= 2
 
 
 def test_the_same_fault_a_day_later_is_another_incident(story: Story) -> None:

@@ -92,4 +92,7 @@ def test_receivers_are_told_once_for_each_severity_reached() -> None:
     assert firing(incident(("opened", ""), ("severity raised", "warning to critical"))) == 2
     assert firing(incident(("opened", ""), ("severity raised", "info to critical"))) == 1
     assert firing(incident(("opened", ""), ("resolved", ""), ("reopened", ""))) == 2
+    back = (("opened", ""), ("resolved", ""), ("reopened", ""))
+    assert firing(incident(*back, severity=Severity.WARNING)) == 1, "it is the same ticket"
+    assert firing(incident(*back, ("severity raised", "warning to critical"))) == 2
     assert firing(incident(("opened", ""), severity=Severity.INFO)) == 0
