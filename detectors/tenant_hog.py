@@ -41,6 +41,8 @@ class TenantHog(Detector):
     """Of the pool's tokens; from here the others together are the smaller part."""
     grown: float = 0.2
     """How much of the pool it must have taken over."""
+    more: float = 1.3
+    """What it takes over before: a share that grows because others leave takes from nobody."""
     later: float = 1.5
     """First tokens of the pool over before, or else there is a queue."""
     recent_seconds: float = 600.0
@@ -53,7 +55,7 @@ class TenantHog(Detector):
             by_tokens, by_calls = _shares(scene, model, INPUT, OUTPUT), _shares(scene, model, CALLS)
             for tenant in sorted(by_tokens) if model and len(by_tokens) > 1 else ():
                 shifts = [
-                    self._taken_over(scene, times, tenant, rows[tenant])
+                    self._taken_over(scene, times, tenant, *rows[tenant])
                     for rows in (by_tokens, by_calls)
                     if tenant in rows
                 ]
@@ -62,11 +64,17 @@ class TenantHog(Detector):
                 if finding is not None:
                     yield finding
 
-    def _taken_over(self, scene: Scene, times: Array, tenant: str, row: Array) -> Shift | None:
+    def _taken_over(
+        self, scene: Scene, times: Array, tenant: str, row: Array, own: Array
+    ) -> Shift | None:
         ill = scene.troubled.get(f"tenant/{tenant}", ())
         shift = shifted(times, row, recent=self.recent_seconds, now=scene.now, ill=ill)
         if shift is None or shift.after < self.share:
             return None
+        before = middle(span(times, own, float(times[0]), shift.since - 60.0))
+        now = middle(span(times, own, scene.now - self.recent_seconds, scene.now))
+        if before > 0.0 and now < self.more * before:
+            return None  # the others went away; nobody took anything from them
         return shift if shift.after - shift.before >= self.grown else None
 
     def _judge(self, scene: Scene, tenant: str, model: str, shift: Shift) -> Finding | None:
@@ -104,8 +112,8 @@ class TenantHog(Detector):
         )
 
 
-def _shares(scene: Scene, model: str, *watches: Watch) -> dict[str, Array]:
-    """Each tenant's share of what *watches* count of *model*, column by column."""
+def _shares(scene: Scene, model: str, *watches: Watch) -> dict[str, tuple[Array, Array]]:
+    """Each tenant's share of what *watches* count of *model*, and what it takes itself."""
     taken: dict[str, Array] = {}
     for watch in watches:
         for labels, row in scene.frame(watch).where(model=model).rows():
@@ -114,7 +122,9 @@ def _shares(scene: Scene, model: str, *watches: Watch) -> dict[str, Array]:
                 taken[tenant] = taken.get(tenant, np.zeros(len(row))) + np.nan_to_num(row)
     total = sum(taken.values(), np.zeros(len(scene.frame(INPUT).times)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return {name: np.where(total > 0.0, row / total, np.nan) for name, row in taken.items()}
+        return {
+            name: (np.where(total > 0.0, row / total, np.nan), row) for name, row in taken.items()
+        }
 
 
 def _later(scene: Scene, pool: str, since: float) -> float:

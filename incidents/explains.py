@@ -158,7 +158,7 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
         Reach.SERVICE: (*_SQUEEZED, f.PREFIX_CACHE_COLLAPSE),
     },
     f.RUNAWAY_AGENT: {
-        Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG, f.CONTEXT_BLOAT),
+        Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG, f.CONTEXT_BLOAT, f.DEAR_MODEL_MIX),
         Reach.SERVICE: (*_SQUEEZED, f.PREFIX_CACHE_COLLAPSE),
     },
     f.RUNAWAY_OUTPUT: {

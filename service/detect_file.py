@@ -103,16 +103,22 @@ def parse_times(column: "pd.Series[Any]", path: Path, name: str) -> Array:
     if np.isfinite(numbers).all():
         largest = float(np.abs(numbers).max())
         return numbers / next((unit for least, unit in _UNITS if largest >= least), 1.0)
-    moments = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
+    if pd.api.types.is_numeric_dtype(column):
+        raise _no_time(column, path, name, int(np.flatnonzero(~np.isfinite(numbers))[0]))
+    texts = column if pd.api.types.is_datetime64_any_dtype(column) else column.astype(str)
+    moments = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601")
     bad = np.flatnonzero(moments.isna().to_numpy())
     if bad.size:
-        shown = str(column.iloc[int(bad[0])])[:40]
-        raise ConfigError(
-            f"{path}: column {name!r}, row {int(bad[0]) + 1}: {shown!r} is neither epoch seconds"
-            " nor ISO 8601; mend the row, or name another column with --time-column"
-        )
-    since_epoch = moments - pd.Timestamp(0, tz="UTC")
-    return np.asarray(since_epoch.dt.total_seconds(), dtype=np.float64)
+        raise _no_time(column, path, name, int(bad[0]))
+    return np.asarray(moments.dt.as_unit("us").astype("int64"), dtype=np.float64) / 1e6
+
+
+def _no_time(column: "pd.Series[Any]", path: Path, name: str, row: int) -> ConfigError:
+    """What to say of a row that holds no time."""
+    return ConfigError(
+        f"{path}: column {name!r}, row {row + 1}: {str(column.iloc[row])[:40]!r} is neither epoch"
+        " seconds nor ISO 8601; mend the row, or name another column with --time-column"
+    )
 
 
 def time_column_of(table: "pd.DataFrame", path: Path, wanted: str | None) -> str:
@@ -134,7 +140,8 @@ def time_column_of(table: "pd.DataFrame", path: Path, wanted: str | None) -> str
         if pd.api.types.is_datetime64_any_dtype(table[name]):
             return name
         if table[name].dtype == object or pd.api.types.is_string_dtype(table[name]):
-            head = pd.to_datetime(table[name].head(20), errors="coerce", format="ISO8601", utc=True)
+            texts = table[name].head(20).astype(str)
+            head = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
             if head.notna().all():
                 return name
     raise ConfigError(

@@ -78,7 +78,8 @@ def test_a_runaway_agent_is_found_by_what_its_tenant_spends(cluster: Cluster) ->
     simulated.inject(fault, ONSET)
     heard = simulated.run(ONSET + fault.detect_within)
     assert ("cost_spike", f"tenant/{fault.tenant}") in heard.first
-    assert {mode for mode, _ in heard.first} == {"cost_spike"}
+    # the loop calls the dear pool, so that its tenant's calls cost more on the whole, too
+    assert {mode for mode, _ in heard.first} <= {"cost_spike", "dear_model_mix"}
 
 
 def test_gaps_restarts_and_a_model_swap_are_not_mentioned(cluster: Cluster) -> None:

@@ -45,6 +45,12 @@ def test_calls_count_where_tokens_of_failed_calls_are_booked_nowhere() -> None:
     assert finding.entity == identity.tenant("hog")
 
 
+def test_a_share_that_grows_because_the_others_leave_takes_from_nobody() -> None:
+    world = World().replica("a", time_to_first_token_mean=SLOW)
+    world.tenant("acme", input=noisy(step(ONSET, 2000.0, 200.0), 0.05), output=noisy(50.0, 0.05))
+    assert findings(world.tenant("stays", input=noisy(800.0, 0.05), output=noisy(90.0, 0.05))) == []
+
+
 def test_an_only_tenant_crowds_nobody_out() -> None:
     world = World().replica("a", time_to_first_token_mean=SLOW)
     assert findings(world.tenant("hog", input=step(ONSET, 10.0, 4000.0))) == []
