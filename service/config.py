@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from service import scrape_entries
+from service import receiver_entries, scrape_entries
 from service.settings import Settings
 from vocabulary.errors import ConfigError
 
@@ -96,6 +96,20 @@ class Config:
         """
         return _build(section, cls, self.parts.get(section, {}), given)
 
+    def receivers(self, kinds: Mapping[str, type[Plugin]]) -> dict[str, Plugin]:
+        """Every receiver of the `receivers` list by its name, each of one of *kinds*.
+
+        Raises:
+            ConfigError: A kind or a field does not exist, or a value cannot be that.
+        """
+        built = {}
+        for name, told in self.parts.get("receivers", {}).items():
+            kind, fields = told["kind"], {k: v for k, v in told.items() if k != "kind"}
+            if kind not in kinds:
+                raise ConfigError(f"receivers: there is no kind `{kind}`{_near(kind, kinds)}")
+            built[name] = _build(f"receivers.{name}", kinds[kind], fields)
+        return built
+
 
 def load(
     file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any] | None = None
@@ -155,9 +169,13 @@ class _Gathered:
         if key in PART_SECTIONS:
             self._place_part(key, value, origin)
             return
+        if key == "receivers":
+            self.parts[key] = receiver_entries.split(value, origin)
+            self.sources.update({f"{key}.{name}": origin for name in self.parts[key]})
+            return
         known = {item.name for item in dataclasses.fields(Settings)}
         if key not in known:
-            near = _near(key, known | {*PLUGIN_SECTIONS, *PART_SECTIONS})
+            near = _near(key, known | {*PLUGIN_SECTIONS, *PART_SECTIONS, "receivers"})
             raise ConfigError(f"{origin}: unknown key `{key}`{near}")
         if key == "scrape":
             value, self.parts["scrape"] = scrape_entries.split(value, origin)

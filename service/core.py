@@ -12,6 +12,7 @@ import structlog
 from fleet.roofline import Roofline
 from fleet.topology import FleetView
 from incidents.alertmanager import Alertmanager
+from incidents.courier import Courier
 from incidents.desk import IncidentDesk
 from metering.budgets import Budget
 from metering.ledger import Ledger
@@ -26,6 +27,7 @@ from service.mcp.settings import summary_of
 from service.otlp.forward import ForwardSettings
 from service.otlp.identity import Tenants
 from service.pipeline import Pipeline
+from service.receivers import courier_of
 from service.self_report import SelfReport
 from service.settings import Settings
 from service.usage import budget_rows, run_rows, usage_rows
@@ -59,6 +61,7 @@ class Core:
     fleet: FleetView
     desk: IncidentDesk
     alertmanager: Alertmanager
+    courier: Courier
     pipeline: Pipeline
     report: SelfReport
     secret: str
@@ -89,7 +92,9 @@ class Core:
         ]
         told = [
             _own(metrics.NOTIFICATIONS, count, now, receiver=receiver, outcome=outcome)
-            for (receiver, outcome), count in sorted(self.alertmanager.counts.items())
+            for (receiver, outcome), count in sorted(
+                (self.alertmanager.counts + self.courier.counts).items()
+            )
         ]
         open_now = [
             _own(metrics.INCIDENTS_OPEN, count, now, severity=severity)
@@ -116,7 +121,7 @@ class Core:
             problems.append(
                 f"{self.records.lost} acts that were acknowledged are missing from the records"
             )
-        for receiver, waiting in self.alertmanager.waiting().items():
+        for receiver, waiting in {**self.alertmanager.waiting(), **self.courier.waiting()}.items():
             if waiting:
                 problems.append(f"{waiting} alerts wait for {receiver}, which takes none now")
         if self.store.degraded:
@@ -172,9 +177,11 @@ class Core:
         return self.desk.alert_in(body)
 
     def start_notifying(self, then: Callable[[str, Callable[[], object]], object]) -> None:
-        """Begin to tell the configured Alertmanagers; *then* remembers how to stop."""
+        """Begin to tell Alertmanagers and receivers; *then* remembers how to stop."""
         self.alertmanager.start()
         then("Alertmanager", self.alertmanager.stop)
+        self.courier.start()
+        then("receivers", self.courier.stop)
 
     def close(self) -> None:
         """Commit and close everything."""
@@ -236,7 +243,9 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
     if told is not None:
         fleet.feed.restore(told[0])
     alertmanager = assembly.alertmanager_of(config, records, clock, live=not simulated)
-    desk = assembly.desk_of(config, records, book, clock, alertmanager.receivers)
+    courier = courier_of(config, records, clock, live=not simulated)
+    receivers = (*alertmanager.receivers, *courier.receivers)
+    desk = assembly.desk_of(config, records, book, clock, receivers)
     report = SelfReport()
 
     def record(samples: Iterable[Sample]) -> None:
@@ -264,6 +273,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         fleet=fleet,
         desk=desk,
         alertmanager=alertmanager,
+        courier=courier,
         pipeline=pipeline,
         report=report,
         secret=secret,

@@ -2,12 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx2
 
+from incidents.receivers._receiver import Receiver
 from service.attribution_checks import GpuNode, attribution
 from service.change_checks import cluster_changes
 from service.checks import Check, Verdict
@@ -19,6 +21,7 @@ from service.network import port_is_free
 from service.otlp.forward import ForwardSettings
 from service.otlp_checks import otlp_endpoints
 from service.reach import HttpReach
+from service.receivers import receiver_checks
 from service.settings import Settings
 from service.targets_file import TargetsFile
 from vocabulary.errors import ConfigError, SourceError
@@ -31,6 +34,7 @@ def examine(
     recognise: Callable[[bytes], str | None],
     rules: PodRules,
     onward: ForwardSettings,
+    receivers: Mapping[str, Receiver] = MappingProxyType({}),
 ) -> Iterator[Check]:
     """Look at everything this configuration asks for, in the order data flows."""
     yield _python()
@@ -48,10 +52,11 @@ def examine(
         yield _http("prometheus", f"{settings.prometheus_url.rstrip('/')}/api/v1/query?query=1")
     for url in settings.alertmanager_urls:
         yield _http(f"alertmanager {url}", f"{url.rstrip('/')}/api/v2/status")
-    if not settings.alertmanager_urls:
+    yield from receiver_checks(receivers)
+    if not settings.alertmanager_urls and not receivers:
         yield Check(
             "alertmanager", Verdict.ABSENT, "no Alertmanager is configured, so nothing pages",
-            "set alertmanager_urls, for example http://127.0.0.1:9093",
+            "set alertmanager_urls, for example http://127.0.0.1:9093, or receivers",
         )  # fmt: skip
 
 

@@ -8,7 +8,9 @@ import collectors
 import detectors
 import remediations
 from fleet.roofline import Roofline
+from incidents import receivers
 from incidents.alertmanager import AlertmanagerSettings
+from incidents.receivers._receiver import Receiver
 from incidents.settings import DeskSettings
 from service.otlp.forward import ForwardSettings
 from vocabulary.contracts import Collector, Detector, Remediation
@@ -28,6 +30,9 @@ def setting_rows() -> Iterator[tuple[str, str, str]]:
     for room, contract in rooms:
         for name, plugin in discover(room, contract).items():
             yield from _rows(f"{room.__name__}.{name}", plugin)
+    kinds = discover(receivers, Receiver)  # type: ignore[type-abstract]
+    for name, kind in kinds.items():
+        yield from _rows(f"receivers[kind: {name}]", kind)
 
 
 def _rows(prefix: str, cls: type) -> Iterator[tuple[str, str, str]]:

@@ -66,8 +66,9 @@ class Outbox:
             "INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?,?,?,?) "
             "ON CONFLICT (receiver, key) DO UPDATE SET body=excluded.body, due_at=excluded.due_at, "
             "accepted_at=CASE WHEN outbox.opened_at=excluded.opened_at THEN outbox.accepted_at END,"
-            "resolved_at=excluded.resolved_at, opened_at=excluded.opened_at, "
-            "closing_at=NULL, settled_at=NULL",
+            "closing_at=CASE WHEN outbox.opened_at=excluded.opened_at "
+            "AND excluded.resolved_at IS NOT NULL THEN outbox.closing_at END, "
+            "resolved_at=excluded.resolved_at, opened_at=excluded.opened_at, settled_at=NULL",
             [_row(notice) for notice in notices],
         )
 
@@ -80,7 +81,8 @@ class Outbox:
         with self.database.transaction() as connection:
             connection.executemany(
                 "UPDATE outbox SET due_at=CASE WHEN body=? AND resolved_at IS ? THEN ? "
-                "ELSE due_at END, accepted_at=?, closing_at=CASE WHEN resolved_at IS ? THEN ? END, "
+                "ELSE due_at END, accepted_at=?, "
+                "closing_at=CASE WHEN resolved_at IS NOT NULL THEN ? END, "
                 "settled_at=CASE WHEN body=? AND resolved_at IS ? THEN ? END, attempts=?, error=? "
                 "WHERE receiver=? AND key=? AND opened_at=?",
                 [_move(notice) for notice in notices],
@@ -138,7 +140,7 @@ def _move(notice: Notice) -> tuple[object, ...]:
     return (
         *(body, resolved, notice.due_at),
         notice.accepted_at,
-        *(resolved, notice.closing_at),
+        notice.closing_at,
         *(body, resolved, notice.settled_at),
         *(notice.attempts, notice.error[:500]),
         *(notice.receiver, notice.key, notice.opened_at),

@@ -21,6 +21,7 @@ from service.cli import (
     inspect,
     mcp,
     node,
+    receivers,
     references,
     rules,
     up,
@@ -41,6 +42,7 @@ for module in (up, node, console, detect, changes, drill, bench, inspect, mcp):
     module.register(app)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(usage.app, name="usage")
+app.add_typer(receivers.app, name="receivers")
 app.add_typer(rules.app, name="rules")
 app.add_typer(inspect.config_app, name="config")
 app.add_typer(references.app, name="docs")

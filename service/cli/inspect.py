@@ -36,12 +36,14 @@ def doctor(
     """Say what Tidegauge can and cannot see here, and how to mend it. Exit code 1 when blind."""
     from service.assembly import pod_rules, reach_for, recogniser
     from service.otlp.forward import ForwardSettings
+    from service.receivers import receivers_of
 
     effective = configuration(config, scrape=scrape or None)
     rules = pod_rules(effective.settings)
     onward = effective.part("otlp_forward", ForwardSettings)
     reach = reach_for(effective)
-    checks = list(examine(effective.settings, reach, recogniser(), rules, onward))
+    told = receivers_of(effective)
+    checks = list(examine(effective.settings, reach, recogniser(), rules, onward, told))
     if output is Output.JSON:
         print_json([dataclasses.asdict(check) for check in checks])
     else:
