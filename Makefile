@@ -16,7 +16,7 @@ up: $(APP_STAMP)
 	@$(BIN)/tidegauge up --demo || test $$? = 1  # 1 says that there were incidents, as there should be
 
 test: $(STAMP)
-	$(BIN)/pytest -q -m "not integration and not browser" -n 2 --durations=20
+	$(BIN)/pytest -q -m "not integration and not browser and not prove" -n 2
 
 integration: $(STAMP)
 	$(BIN)/python tests/rigs/prepare.py --all
@@ -33,7 +33,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tests/rigs/prepare.py --all $(if $(CI),--strict)
-	$(BIN)/pytest -q -m "not integration and not browser" -n 2 --durations=20
+	$(BIN)/pytest -q -m "not integration and not browser and not prove" -n 2
 	$(BIN)/pytest -q -m "(integration or browser) and not prove" $(REAL)
 
 fix: $(STAMP)

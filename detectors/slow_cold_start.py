@@ -40,7 +40,12 @@ class SlowColdStart(Detector):
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every pool with a replica that is late."""
-        starting = [one for one in scene.replicas if one.state is ReplicaState.LOADING and one.pool]
+        looked_at = {labels.get("replica", "") for labels, _row in scene.frame(UP).rows()}
+        starting = [
+            one
+            for one in scene.replicas
+            if one.state is ReplicaState.LOADING and one.pool and one.entity.id in looked_at
+        ]
         for pool in sorted({one.pool for one in starting}):
             usual = self._usual(scene, pool)
             limit = (
