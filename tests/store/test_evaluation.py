@@ -185,7 +185,7 @@ def test_many_ragged_counters_at_once_are_what_each_is_alone(
     st.integers(1, 60),
     st.integers(2, 20),
     st.integers(2, 20),
-    st.floats(0.01, 0.99),
+    st.integers(10, 990).map(lambda millis: millis / 1000.0),
 )
 def test_increases_over_adjacent_windows_add_up(
     slope: float, interval: int, first: int, second: int, offset: float
