@@ -35,9 +35,6 @@ MOST_CELLS = 20_000_000
 _BLOCK = 65_536
 """Values computed at once, so that temporary arrays stay in the processor's cache."""
 
-_SMALL_GROUP = 8
-"""Rows of a group up to which all groups are added at once, rank by rank (measured)."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
@@ -181,29 +178,11 @@ def _grouped(how: str, table: _Table, labels: Sequence[str]) -> _Table:
         case "min":
             folded = np.minimum.reduceat(np.where(absent, np.inf, values), starts, axis=0)
         case "sum" | "avg":
-            folded = _summed(np.where(absent, 0.0, values), starts)
+            folded = np.add.reduceat(np.where(absent, 0.0, values), starts, axis=0)
             folded = folded / np.maximum(count, 1) if how == "avg" else folded
         case _:
             raise StoreError(f"no aggregation is called {how!r}: use sum, max, min, avg or count")
     return _Table(tuple(numbers), np.where(count > 0, folded, np.nan))
-
-
-def _summed(values: Array, starts: Millis) -> Array:
-    """The sum of each group of rows, row after row in their order.
-
-    `np.add.reduceat` adds in pairs, so that a row of zeros (a series that is absent here) moves the
-    last bit; here it moves none, and a moment has one value however long the question was.
-    """
-    sizes = np.diff(np.append(starts, len(values)))
-    folded = values[starts]
-    for rank in range(1, min(int(sizes.max()), _SMALL_GROUP)):
-        larger = np.flatnonzero(sizes > rank)
-        folded[larger] += values[starts[larger] + rank]
-    for group in np.flatnonzero(sizes > _SMALL_GROUP):
-        rows = values[starts[group] : starts[group] + sizes[group]]
-        several = rows.shape[1] > 1  # a single column would be added in pairs again
-        folded[group] = np.add.reduce(rows) if several else np.add.accumulate(rows)[-1]
-    return folded
 
 
 def _divided(top: _Table, bottom: _Table, on: Sequence[str]) -> _Table:
