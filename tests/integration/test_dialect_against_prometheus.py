@@ -41,6 +41,8 @@ ALONE = {
     "tidegauge_llm_kv_cache_capacity_tokens",
     "tidegauge_llm_lora_active",
     "tidegauge_llm_engine_start_time_seconds",
+    "tidegauge_process_memory_bytes",
+    "tidegauge_process_cpu_seconds_total",
 }
 """What cannot be asked of a backend (see collectors/_dialect.py)."""
 

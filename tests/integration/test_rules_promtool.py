@@ -57,7 +57,12 @@ def mutated(folder: Path, case: Path, pattern: str, replacement: str) -> Path:
     return copy
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
+AT_ONCE = {"gpu_link_fault", "gpu_lost", "gpu_memory_fault", "gpu_xid", "collective_hang"}
+"""Events of hardware are told at once; a hang's expression itself looks back over its wait."""
+WAITING = [case for case in CASES if case.stem not in AT_ONCE]
+
+
+@pytest.mark.parametrize("case", WAITING, ids=lambda path: path.stem)
 def test_an_alert_that_does_not_wait_fails_its_tests(case: Path, tmp_path: Path) -> None:
     copy = mutated(tmp_path, case, r"^    for: .*$", "    for: 0s")
     assert promtool(prometheus.NEWEST, "test", "rules", copy).returncode != 0

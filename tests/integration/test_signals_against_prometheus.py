@@ -88,8 +88,8 @@ EXPRESSIONS = {
         f"quantile {q}": Quantile(q, TTFT, ("model",), 300.0)
         for q in (-0.5, 0.0, 0.37, 0.5, 0.95, 0.999, 1.0, 1.5)
     },
-    "late share": Late(TTFT, 5.0, ("model",), 300.0),
-    "average of late shares": By("avg", Late(TTFT, 5.0, REPLICA, 120.0), ("model",)),
+    "late share": Late(TTFT, 1.0, ("model",), 300.0),
+    "average of late shares": By("avg", Late(TTFT, 1.0, REPLICA, 120.0), ("model",)),
     "quantile by replica": Quantile(0.95, TTFT, REPLICA, 120.0),
     "average of quantiles": By("avg", Quantile(0.9, TTFT, REPLICA, 120.0), ("model",)),
     **{signal.name: signal.expr for signal in signals.ALL},
