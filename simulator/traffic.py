@@ -253,6 +253,21 @@ class Traffic:
         found.sort(key=lambda call: call.at)
         return found
 
+    def move(self, tenant: str, pool: str, to: str, share: float) -> None:
+        """Send a *share* of a tenant's calls to *pool* to another; their sum stays."""
+        left, came = self.of(tenant, pool), self.of(tenant, to)
+        moved = share * sum(one.stream.rate / one.stream.voices for one in left)
+        before = sum(one.stream.rate / one.stream.voices for one in came)
+        for source in left:
+            source.rate_factor = 1.0 - share
+        for source in came:
+            source.rate_factor = 1.0 + moved / before
+
+    def move_back(self, tenant: str) -> None:
+        """Every stream of a tenant at its usual rate again."""
+        for source in self.of(tenant):
+            source.rate_factor = 1.0
+
     def of(self, tenant: str = "", pool: str = "") -> list[StreamSource]:
         """The streams of a tenant, of a pool, or of one tenant to one pool."""
         return [

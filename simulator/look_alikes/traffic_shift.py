@@ -31,20 +31,11 @@ class TrafficShift(Fault):
     """Seconds until they are moved back. Our judgement."""
 
     def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:  # noqa: ARG002
-        if elapsed > 0.0:
-            return
-        left = world.traffic.of(self.tenant, self.pool)
-        came = world.traffic.of(self.tenant, self.to)
-        moved = self.share * sum(one.stream.rate / one.stream.voices for one in left)
-        before = sum(one.stream.rate / one.stream.voices for one in came)
-        for source in left:
-            source.rate_factor = 1.0 - self.share
-        for source in came:
-            source.rate_factor = 1.0 + moved / before
+        if elapsed == 0.0:
+            world.traffic.move(self.tenant, self.pool, self.to, self.share)
 
     def clear(self, world: "World") -> None:
-        for source in world.traffic.of(self.tenant):
-            source.rate_factor = 1.0
+        world.traffic.move_back(self.tenant)
 
     def entities(self) -> tuple[Entity, ...]:
         return (pool_of(self.pool), pool_of(self.to))
