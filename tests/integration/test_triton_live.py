@@ -57,6 +57,7 @@ def test_every_request_is_counted_once_by_how_it_ended_and_times_are_seconds(
     alone = time.monotonic() - begun
     until(lambda: product.state() == ("serving", "requests finish"), "serving", product, seconds=10)
 
+    begun = time.monotonic()
     queue = server.start(5, SLOW)
     waiting = until(
         lambda: told(product, "tidegauge_llm_requests_waiting", model=triton.MODEL),
@@ -68,6 +69,7 @@ def test_every_request_is_counted_once_by_how_it_ended_and_times_are_seconds(
         "serving with a queue", product, seconds=10,
     )  # fmt: skip
     assert sorted(future.result() for future in queue) == [200, 200, 503, 503, 503]
+    queued = time.monotonic() - begun
 
     finished = "tidegauge_llm_requests_finished_total"
     about = {"engine": "triton", "vantage": "engine", "model": triton.MODEL}
@@ -87,9 +89,10 @@ def test_every_request_is_counted_once_by_how_it_ended_and_times_are_seconds(
     waited = told(product, "tidegauge_llm_queue_duration_seconds_sum", **about)
     assert lasted is not None
     assert waited is not None
-    # They were not sent in the same moment, which the second need not wait for.
-    assert 1.0 + SLOW + 2 * SLOW - 0.3 <= lasted <= alone + SLOW + 2 * SLOW + 0.5
-    assert SLOW - 0.3 <= waited <= SLOW + 0.5
+    # They were not sent in the same moment, which the second need not wait for; a busy machine
+    # adds to both, never more than passed outside of the work itself.
+    assert 1.0 + SLOW + 2 * SLOW - 0.3 <= lasted <= alone + 2 * queued
+    assert SLOW - 0.3 <= waited <= (alone - 1.0) + (queued - SLOW)
     assert told(product, "gen_ai_server_request_duration_seconds_count", **about) == 6.0
 
 
