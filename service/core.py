@@ -167,6 +167,7 @@ class Core:
         is on disk when this returns.
         """  # noqa: D205 - one sentence does not hold it
         new = sum([self.fleet.add_change(change) for change in changes])
+        self.records.told_changes.keep(changes, self.clock.now())
         if new:
             feed = self.fleet.feed.snapshot()
             self.records.save_snapshot(CHANGES_SNAPSHOT, feed, self.clock.now())

@@ -17,6 +17,9 @@ from store.acknowledged import Acknowledged
 from store.database import Database
 from store.outbox import SCHEMA as OUTBOX_SCHEMA
 from store.outbox import Notice, Outbox
+from store.told_changes import KEPT_SECONDS as CHANGES_KEPT_SECONDS
+from store.told_changes import SCHEMA as TOLD_CHANGES_SCHEMA
+from store.told_changes import ToldChanges
 from vocabulary.errors import ConflictError, NotFound, StoreError
 from vocabulary.incidents import Activity, Incident, incident_from_json, incident_json
 
@@ -67,7 +70,7 @@ CREATE TABLE answers (
 CREATE TABLE snapshots (name TEXT PRIMARY KEY, body TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID
 """
 
-MIGRATIONS = (SCHEMA, OUTBOX_SCHEMA)
+MIGRATIONS = (SCHEMA, OUTBOX_SCHEMA, TOLD_CHANGES_SCHEMA)
 """Only ever appended to: a file of any age is brought forward when it is opened."""
 
 ANSWERS_KEPT_SECONDS = 7 * 86400.0
@@ -118,6 +121,7 @@ class IncidentRecords:
     def __init__(self, path: Path) -> None:
         self._database = Database(path, MIGRATIONS)
         self.outbox = Outbox(self._database)
+        self.told_changes = ToldChanges(self._database)
         self._acknowledged = Acknowledged(path.with_suffix(".acknowledged"))
         self._saving = threading.Lock()
         self.sequence, self._hash = self._last_act()
@@ -254,6 +258,7 @@ class IncidentRecords:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM answers WHERE at<?", (now - ANSWERS_KEPT_SECONDS,))
         self.outbox.prune(now - ANSWERS_KEPT_SECONDS)
+        self.told_changes.prune(now - CHANGES_KEPT_SECONDS)
         self._database.checkpoint()
 
     def close(self) -> None:
