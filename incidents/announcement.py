@@ -9,6 +9,7 @@ from typing import Any
 
 from fleet.identity import parse_replica_id
 from incidents.headline import plain
+from incidents.settings import DeskSettings
 from incidents.tracking import Case
 from store.outbox import Notice
 from vocabulary.entities import EntityKind
@@ -58,19 +59,25 @@ def notices(case: Case, receivers: Sequence[str], now: float) -> list[Notice]:
     return told
 
 
-def announce(case: Case, now: float) -> None:
-    """Note that *case* is to be told at its severity from now on; context is not told at all."""
+def announce(case: Case, now: float, settings: DeskSettings) -> None:
+    """Note that *case* is to be told at its severity from now on; context is not told at all.
+
+    A page is told at once. A ticket waits its while, for it may become a page; one that is back
+    is the same ticket.
+    """
     severity = case.incident.severity
-    if severity is Severity.INFO or not case.live:
+    if severity is Severity.INFO or not case.live or severity.value in case.announced:
         return
-    if severity.value in case.announced:
+    waits = now - case.incident.opened_at < settings.ticket_seconds
+    page = severity is Severity.CRITICAL
+    if not page and (case.tellings or waits):
         return
-    if case.tellings and severity is not Severity.CRITICAL:
-        return  # a ticket that is back is the same ticket
     if not case.labels:
         case.labels = identity(case)
     case.announced[severity.value] = now
     case.tellings += 1
+    if not page:
+        case.act(now, "ticketed", case.incident.title)
 
 
 def _body(case: Case, severity: str) -> Mapping[str, Any]:

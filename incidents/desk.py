@@ -90,6 +90,7 @@ class IncidentDesk:
                     lifecycle.advance(case, drawn, readings, self.settings)
                 written = self._written_up(case, drawn, readings)
                 budget = self._judge(case, scene, budget)
+                announce(case, scene.now, self.settings)
                 if written or case.acts:
                     changed.append(case)
             self._cases.settle(scene.now, self.settings)
@@ -267,7 +268,6 @@ class IncidentDesk:
 
     def _keep(self, changed: Sequence[Case], now: float) -> None:
         for case in changed:
-            announce(case, now)
             self._troubles.note(case)
         self._troubles.forget_before(now - self.settings.learnt_from_days * 86400.0)
         if changed:

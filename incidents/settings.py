@@ -44,6 +44,10 @@ class DeskSettings:
     """A critical finding of one family that is no event pages after so long; sooner when a second
     family agrees. Two minutes is the short end of the multiwindow burn alerts of Google's SRE
     workbook, chapter 5."""
+    ticket_seconds: float = 300.0
+    """A ticket is told when its incident has been open for so long, a page at once: what becomes
+    a page in its first minutes is told as a page, and only once. Five minutes is how long tickets
+    of the usual Prometheus rules wait (`for: 5m`), and longer than any page waits here."""
     max_pages_per_week: int = 14
     """Pages the whole fleet may cause in seven days: two a day, the limit of Google's SRE book
     (chapter 11). Beyond it only events and money page."""

@@ -97,7 +97,7 @@ class Case:
     announced: dict[str, float] = field(default_factory=dict)
     """Severities that receivers know it by, and since when."""
     tellings: int = 0
-    """How often receivers were told that it fires: once for each severity, and once more when it
+    """How often receivers were told that it fires: as a ticket, as a page, and once more when it
     came back; see MAX_TELLINGS."""
     worst_usd: Decimal | None = None
     """Most dollars an hour it ever burnt."""

@@ -90,27 +90,5 @@ def _incident(one: Incident) -> dict[str, Any]:
 
 
 def firing(incident: Incident) -> int:
-    """How often receivers were told that *incident* fires: each severity, and its return."""
-    told, lines = 0, incident.activity
-    for place, line in enumerate(lines):
-        if line.what in ("opened", "reopened"):
-            later = (one for one in lines[place + 1 :] if _raises(one.what))
-            raised = next(later, None)
-            severity = incident.severity.value if raised is None else _ends(raised.text)[0]
-        elif _raises(line.what):
-            severity = _ends(line.text)[1]
-        else:
-            continue
-        # A ticket that is back, or rises from context after that, is not told again.
-        told += severity == Severity.CRITICAL or (severity == Severity.WARNING and not told)
-    return told
-
-
-def _ends(text: str) -> tuple[str, str]:
-    """`warning to critical` as both of its words."""
-    before, _, after = text.partition(" to ")
-    return before, after
-
-
-def _raises(what: str) -> bool:
-    return what == "severity raised"
+    """How often receivers were told that *incident* fires: as a ticket, a page, and its return."""
+    return sum(line.what in ("ticketed", "paged") for line in incident.activity)

@@ -69,7 +69,7 @@ class Told(Story):
     """A desk whose incidents are told to two peers."""
 
     def __init__(self, path: Path, *, live: bool = True) -> None:
-        settings = DeskSettings(runbook_base="https://docs.example/runbooks/")
+        settings = DeskSettings(runbook_base="https://docs.example/runbooks/", ticket_seconds=0.0)
         super().__init__(path, receivers=(A, B) if live else (), settings=settings)
         self.peers = Peers()
         self.live = live

@@ -176,10 +176,31 @@ def test_what_was_told_twice_comes_back_as_an_incident_of_its_own(story: Story) 
     assert story.records.kept(newest.id).memory["reopened"] == 2, "its quiet period goes on growing"
 
 
+def test_a_ticket_waits_and_what_pages_meanwhile_is_told_once(story: Story) -> None:
+    first, second, _ = story.world.add_pool()
+    slow = partial(finding, f.STRAGGLER_GPU, gpu_of(first), severity=Severity.WARNING)
+    burst = partial(finding, f.ERROR_BURST, pool_entity(), pool="prod/chat", model="model-chat")
+    story.hold(285, slow)
+    assert list(told(story).values()) == [0]
+    story.hold(30, slow)
+    (line,) = [line for line in story.only().activity if line.what == "ticketed"]
+    assert line.at - story.only().opened_at == 300.0
+    assert list(told(story).values()) == [1]
+
+    story.hold(60, slow, partial(burst, severity=Severity.WARNING))
+    story.hold(300, slow, burst)
+    whats = {one.failure_mode: [line.what for line in one.activity] for one in story.incidents()}
+    assert sorted(told(story).values()) == [1, 1]
+    assert "ticketed" not in whats[f.ERROR_BURST], "told as a page, and never as a ticket"
+    assert "paged" in whats[f.ERROR_BURST]
+    story.tick(stalled(second, story.clock.moment))
+    assert "paged" in [line.what for line in story.incidents()[0].activity], "a page never waits"
+
+
 def test_a_ticket_that_is_back_is_told_only_when_it_pages(story: Story) -> None:
     first, *_ = story.world.add_pool()
     ticket = partial(finding, f.STRAGGLER_GPU, first, severity=Severity.WARNING)
-    story.tick(ticket(story.clock.moment))
+    story.hold(330, ticket)
     story.hold(900)
     story.tick(ticket(story.clock.moment))
     assert list(told(story).values()) == [1]

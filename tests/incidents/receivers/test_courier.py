@@ -19,6 +19,7 @@ from incidents.receivers.pagerduty import Pagerduty
 from incidents.receivers.slack import Slack
 from incidents.receivers.teams import Teams
 from incidents.receivers.webhook import Webhook
+from incidents.settings import DeskSettings
 from vocabulary.errors import ConfigError
 from vocabulary.failure_modes import Severity
 
@@ -101,7 +102,8 @@ class Told(Story):
     """A desk whose incidents are told to one receiver."""
 
     def __init__(self, path: Path, told: Receiver, *, live: bool = True) -> None:
-        super().__init__(path, receivers=("r",) if live else ())
+        settings = DeskSettings(ticket_seconds=0.0)
+        super().__init__(path, receivers=("r",) if live else (), settings=settings)
         self.told, self.live = told, live
         self.connect()
 

@@ -19,10 +19,10 @@ CORPUS = Corpus.found()
 CASE = Case("calm", 3, 1_763_337_600.0, (), 120.0, days=0.1)
 
 
-def incident(*lines: tuple[str, str], severity: Severity = Severity.CRITICAL) -> Incident:
+def incident(*lines: tuple[str, str]) -> Incident:
     activity = tuple(Activity(0.0, "tidegauge", what, text) for what, text in lines)
     return Incident(
-        "inc-1", ENGINE_STALLED, "t", "h", severity, IncidentState.OPEN, 0.0, 0.0, 0.0,
+        "inc-1", ENGINE_STALLED, "t", "h", Severity.CRITICAL, IncidentState.OPEN, 0.0, 0.0, 0.0,
         Entity(EntityKind.REPLICA, "a"), activity=activity,
     )  # fmt: skip
 
@@ -87,12 +87,6 @@ def test_the_same_case_gives_the_same_record_but_for_its_cost() -> None:
     assert {**first, "cost": 0} == {**second, "cost": 0}
 
 
-def test_receivers_are_told_once_for_each_severity_reached() -> None:
-    assert firing(incident(("opened", ""))) == 1
-    assert firing(incident(("opened", ""), ("severity raised", "warning to critical"))) == 2
-    assert firing(incident(("opened", ""), ("severity raised", "info to critical"))) == 1
-    assert firing(incident(("opened", ""), ("resolved", ""), ("reopened", ""))) == 2
-    back = (("opened", ""), ("resolved", ""), ("reopened", ""))
-    assert firing(incident(*back, severity=Severity.WARNING)) == 1, "it is the same ticket"
-    assert firing(incident(*back, ("severity raised", "warning to critical"))) == 2
-    assert firing(incident(("opened", ""), severity=Severity.INFO)) == 0
+def test_receivers_are_told_of_tickets_and_of_pages_and_of_nothing_else() -> None:
+    assert firing(incident(("opened", ""))) == 0
+    assert firing(incident(("opened", ""), ("ticketed", ""), ("joined", ""), ("paged", ""))) == 2
