@@ -10,7 +10,7 @@ band by themselves, and none make no band.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from estimators.robust import finite, median
 from vocabulary.samples import Array
@@ -85,7 +85,7 @@ class SameHourOfWeek:
         freedom = PRIOR_DAYS + size - 1.0
         squares = PRIOR_DAYS * PRIOR_SIGMA**2 + float(((logs - logs.mean()) ** 2).sum())
         sigma = np.sqrt(squares / freedom * (1.0 + 1.0 / size))
-        reach = float(stats.t.ppf(0.5 + self.level / 2.0, freedom))
+        reach = float(special.stdtrit(freedom, 0.5 + self.level / 2.0))
         return float(logs.mean() + side * reach * sigma)
 
 

@@ -8,7 +8,7 @@ samples of a live metric resemble each other.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from estimators.robust import effective_size, finite, winsorised
 from vocabulary.samples import Array
@@ -45,14 +45,17 @@ def compare(before: Array, after: Array, *, floor: float = 1e-9) -> Comparison |
     freedom = variance**2 / (error_a**2 / free_a + error_b**2 / free_b)
     standard = float(np.sqrt(variance))
     effect = mean_b - mean_a
-    reach = float(stats.t.ppf(0.995, freedom)) * standard
-    p_value = float(2.0 * stats.t.sf(abs(effect) / standard, freedom))
+    # Student's t straight from its special function: scipy.stats gives the same, far slower.
+    reach = float(special.stdtrit(freedom, 0.995)) * standard
+    p_value = float(2.0 * special.stdtr(freedom, -abs(effect) / standard))
     return Comparison(mean_a, mean_b, effect, effect - reach, effect + reach, p_value)
 
 
 def _trimmed(values: Array, floor: float) -> tuple[float, float, float]:
     """Trimmed mean, its squared standard error and its degrees of freedom."""
-    mean = float(stats.trim_mean(values, TRIM))
+    cut = int(TRIM * values.size)
+    rest = values.size - cut
+    mean = float(np.partition(values, (cut, rest - 1))[cut:rest].mean())
     deviation = max(float(np.std(winsorised(values, TRIM), ddof=1)), floor)
     size = max(effective_size(values), 2.0)
     kept = max(size * (1.0 - 2.0 * TRIM), 1.5)
