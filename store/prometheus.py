@@ -64,6 +64,11 @@ class PrometheusStore:
         )
 
     @property
+    def shown(self) -> str:
+        """Its URL without credentials, for people."""
+        return self._shown
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the backend remarked on its answers, each once."""
         return tuple(self._warnings)
