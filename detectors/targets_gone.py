@@ -126,7 +126,8 @@ class TargetsGone(Detector):
     def _gateways(self, scene: Scene) -> Iterable[Finding]:
         """A gateway that is not read takes with it every figure that users feel.
 
-        One and the same gateway may be read at another address since: only its replica counts.
+        One and the same gateway may be read at another address since: only its replica counts. And
+        one that was replaced or scaled in left its calls to others, which are read.
         """
         frame = scene.frame(UP)
         rows: dict[str, tuple[str, Array]] = {}
@@ -142,13 +143,22 @@ class TargetsGone(Detector):
             if not read.size:
                 continue
             last = float(frame.times[read[-1]])
-            if scene.now - last >= self.hold_seconds and _works(scene):
+            if scene.now - last < self.hold_seconds or not _works(scene):
+                continue
+            if not self._seen_elsewhere(scene, last):
                 yield self._finding(
                     scene, identity.target(url), last, Severity.CRITICAL, 0.8,
                     "The gateway is not read any more while engines serve: errors and latency as"
                     " users feel them are not known.",
                     (),
                 )  # fmt: skip
+
+    def _seen_elsewhere(self, scene: Scene, last: float) -> bool:
+        """Whether gateways still see as much of what engines finish as before *last*."""
+        now = _share_seen(scene, scene.now - 300.0, scene.now)
+        before = _share_seen(scene, last - 1800.0, last - 60.0)
+        usual = before if before > 0.0 else 1.0  # longer ago than is looked at, or unknown
+        return bool(now >= (1.0 - self.lost_share) * usual)
 
     def _nodes(self, scene: Scene) -> Iterable[Finding]:
         """All GPUs of a node are silent while its replicas serve: the exporter, not the node."""
@@ -201,6 +211,15 @@ def _planned(scene: Scene, pool: str, since: float) -> bool:
         and abs(change.at - since) <= 900.0
         for change in scene.changes
     )
+
+
+def _share_seen(scene: Scene, start: float, end: float) -> float:
+    """Calls that gateways passed on, of those that engines finished; NaN where neither is known."""
+    passed, finished = (
+        average(span(frame.times, np.nansum(frame.values, axis=0), start, end))
+        for frame in (scene.frame(_gateway.ATTEMPTS), scene.frame(FINISHED))
+    )
+    return passed / finished if finished > 0.0 else float("nan")
 
 
 def _works(scene: Scene) -> bool:

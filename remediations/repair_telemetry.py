@@ -33,6 +33,7 @@ class RepairTelemetry(Remediation):
     )
     order: ClassVar[int] = 30
     order_for: ClassVar[Mapping[FailureMode, int]] = {
+        f.METRIC_RENAMED: 10,
         f.STICKY_GPU_TELEMETRY: 40,
     }
 

@@ -89,7 +89,7 @@ def test_says_once_that_nothing_is_read_any_more() -> None:
 
 
 def test_a_lost_gateway_takes_what_users_feel_with_it() -> None:
-    world = World().replica("a").gateway()
+    world = World().replica("a").gateway(attempts=step(GONE, 4.0, np.nan))
     world.target(step(GONE, 1.0, np.nan), target="http://gateway", vantage="gateway",
                  engine="litellm")  # fmt: skip
     (finding,) = findings(world)
@@ -112,3 +112,13 @@ def test_a_gateway_that_is_read_at_another_address_is_not_gone() -> None:
     world.target(step(GONE, 1.0, np.nan), target="http://gateway", **about)
     world.target(step(GONE, np.nan, 1.0), target="http://gateway?from=b", **about)
     assert findings(world) == []
+
+
+def test_a_gateway_that_was_replaced_is_not_gone_and_one_of_two_that_is_not_read_is() -> None:
+    world = World().replica("a").gateway()
+    about = {"vantage": "gateway", "engine": "litellm"}
+    world.target(step(GONE, 1.0, np.nan), target="http://10.0.0.1", replica="old", **about)
+    world.target(step(GONE, np.nan, 1.0), target="http://10.0.0.2", replica="new", **about)
+    assert findings(world) == []
+    (finding,) = findings(world.gateway(attempts=step(GONE, 4.0, 2.0)))
+    assert finding.entity == identity.target("http://10.0.0.1")
