@@ -18,7 +18,8 @@ from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
 HOUR = 3600.0
-TOKENS = Watch(signals.HOURLY_INPUT, 15 * 24 * HOUR, HOUR, every=HOUR)
+TOKENS = Watch(signals.HOURLY_INPUT, 8 * 24 * HOUR, HOUR, every=HOUR)
+"""A week, in which every hour of the week is once, and the day that is judged."""
 
 
 @dataclass(frozen=True, slots=True)
