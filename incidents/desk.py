@@ -241,7 +241,12 @@ class IncidentDesk:
         if not case.live:
             return budget
         now, was = scene.now, case.incident.severity
-        active = [one for one in case.tracked.values() if one.active(now, scene.interval)]
+        active = [
+            one
+            for one in case.tracked.values()
+            if one.active(now, scene.interval)
+            and not lifecycle.echoes(one, case, scene, self.settings)
+        ]
         verdict = page_budget.judge(case, active, now, budget, self.settings)
         if verdict.severity.rank > was.rank:
             case.incident = case.incident.evolve(severity=verdict.severity)

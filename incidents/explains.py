@@ -142,7 +142,7 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
     f.ZOMBIE_REQUESTS: {Reach.REPLICA: _SLOWER, Reach.SERVICE: _SQUEEZED},
     f.STREAMS_CUT: {Reach.SERVICE: (f.ERROR_BURST, f.RETRY_STORM)},
     f.KV_TRANSFER_BROKEN: {Reach.SERVICE: _SQUEEZED},
-    f.FRONT_END_BOUND: {Reach.REPLICA: _SLOWER, Reach.SERVICE: _OUTAGE},
+    f.FRONT_END_BOUND: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (*_OUTAGE, f.ROUTER_DOWN)},
     f.PREFILL_INTERFERENCE: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (f.LATENCY_BURN,)},
     f.GRAMMAR_STALL: {Reach.REPLICA: _SLOWER, Reach.SERVICE: _OUTAGE},
     f.LORA_THRASH: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (f.LATENCY_BURN, f.CAPACITY_SHORTAGE)},
@@ -237,6 +237,10 @@ DATING = {
 }
 """Seconds by which a symptom may be dated too early, above what every detector may be: these
 compare long stretches of a ratio or of spend, whose rates look back a quarter of an hour."""
+
+ECHOES = {f.LATENCY_BURN.word: 420.0}
+"""Seconds for which a symptom goes on being found when its cause is over: late shares look back
+five minutes, and who queued meanwhile is served late too. Our judgement."""
 
 _NEAR = frozenset({"replica", "gpu"})
 _KINDS = {

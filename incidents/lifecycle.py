@@ -1,11 +1,14 @@
 """How an incident lives: open, acknowledged, mitigated, resolved; and when it may not be over yet.
 
 Findings that stop are good news only while they would be seen: a target that vanished says
-nothing, so its incident stays open until something takes its place, or for a day.
+nothing, so its incident stays open until something takes its place, or for a day. And findings
+that go on are no trouble when they only look back on a cause that is over.
 """
 
 from collections.abc import Iterable
 
+from incidents.correlation import link
+from incidents.explains import ECHOES
 from incidents.places import Map
 from incidents.readings import Readings
 from incidents.settings import DeskSettings
@@ -13,6 +16,7 @@ from incidents.tracking import Case, Tracked
 from vocabulary.entities import Change, Entity, EntityKind, ReplicaState
 from vocabulary.failure_modes import METRIC_RENAMED, TARGET_HUNG, TARGETS_GONE, Severity
 from vocabulary.incidents import IncidentState
+from vocabulary.scene import Scene
 
 _PLANNED = frozenset({"rollout", "scale", "model"})
 """Kinds of change of a pool by which a replica leaves on purpose. That a replica itself was seen
@@ -30,7 +34,8 @@ def advance(case: Case, drawn: Map, readings: Readings, settings: DeskSettings) 
     """Move *case* on by what this tick shows."""
     now = readings.scene.now
     interval = readings.scene.interval
-    if any(one.active(now, interval) for one in case.main()):
+    found = [one for one in case.main() if one.active(now, interval)]
+    if any(not echoes(one, case, readings.scene, settings) for one in found):
         _carry_on(case, now)
         return
     context = [one for one in case.tracked.values() if one.active(now, interval)]
@@ -42,6 +47,20 @@ def advance(case: Case, drawn: Map, readings: Readings, settings: DeskSettings) 
     if case.quiet_from is None:
         case.quiet_from = now
     _calm(case, now, settings)
+
+
+def echoes(one: Tracked, case: Case, scene: Scene, settings: DeskSettings) -> bool:
+    """Whether *one* is but the echo of what *case* found to cause it, and which is over.
+
+    A symptom that outlives its own window is none: it keeps the incident open by itself.
+    """
+    lasts = ECHOES.get(one.mode.word)
+    if lasts is None:
+        return False
+    causes = [other for other in case.tracked.values() if link(other, one, settings) > 0.0]
+    if any(other.active(scene.now, scene.interval) for other in causes):
+        return False
+    return any(scene.now - other.last_at <= lasts for other in causes)
 
 
 def quiet_period(case: Case, settings: DeskSettings) -> float:

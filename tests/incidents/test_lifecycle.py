@@ -11,6 +11,7 @@ from vocabulary import failure_modes as f
 from vocabulary.entities import Change, Entity, EntityKind, ReplicaState
 from vocabulary.errors import ConflictError, NotFound, RequestRefused
 from vocabulary.failure_modes import Severity
+from vocabulary.findings import Finding
 from vocabulary.incidents import IncidentState
 
 OPEN, ACKNOWLEDGED, MITIGATED, RESOLVED = IncidentState
@@ -158,6 +159,56 @@ def test_the_same_fault_within_the_hour_reopens_its_incident(story: Story) -> No
     assert again.state is OPEN
     assert again.resolved_at is None
     assert "reopened" in [line.what for line in again.activity]
+
+
+def late(now: float, **more: object) -> Finding:
+    """First tokens of the pool come late."""
+    where = {"pool": "prod/chat", "model": "model-chat", "since": NOON, **more}
+    return finding(f.LATENCY_BURN, pool_entity(), now, **where)  # type: ignore[arg-type]
+
+
+def test_late_tokens_that_only_look_back_on_a_stall_do_not_keep_its_incident_open(
+    story: Story,
+) -> None:
+    first, *_ = story.world.add_pool()
+    story.hold(300, lambda now: stalled(first, now, since=NOON), late)
+    story.hold(150, late)
+    assert story.only().state is MITIGATED
+    story.hold(240, late)
+    story.hold(270)
+    over = story.only()
+    assert over.state is RESOLVED
+    assert "no finding for 10 min" in over.activity[-1].text
+
+
+def test_late_tokens_that_outlive_their_window_keep_the_incident_open(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.hold(300, lambda now: stalled(first, now, since=NOON), late)
+    story.hold(450, late)
+    assert story.only().state is OPEN
+    story.hold(900, late)
+    assert story.only().state is OPEN
+
+
+def test_late_tokens_without_a_cause_are_an_incident_of_their_own(story: Story) -> None:
+    story.world.add_pool()
+    story.hold(1200, late)
+    assert (story.only().state, story.only().severity) == (OPEN, Severity.CRITICAL)
+
+
+@pytest.mark.parametrize(("cause_lasts", "pages"), [(True, True), (False, False)])
+def test_late_tokens_make_a_ticket_page_while_their_cause_goes_on_and_not_as_its_echo(
+    story: Story, cause_lasts: bool, pages: bool
+) -> None:
+    first, *_ = story.world.add_pool()
+
+    def slow(now: float) -> Finding:
+        return finding(f.LORA_THRASH, first, now, since=NOON, severity=Severity.WARNING)
+
+    story.hold(300, slow)
+    story.hold(45, slow, lambda now: late(now, severity=Severity.WARNING))
+    story.hold(240, *([slow] if cause_lasts else []), late)
+    assert (story.only().severity is Severity.CRITICAL) is pages
 
 
 def told(story: Story) -> dict[str, int]:
