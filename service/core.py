@@ -31,6 +31,7 @@ from service.receivers import courier_of
 from service.self_report import SelfReport
 from service.settings import Settings
 from service.usage import budget_rows, run_rows, usage_rows
+from service.verdicts import Verdicts
 from store.asking import Asking
 from store.embedded import EmbeddedStore
 from store.records import IncidentRecords
@@ -155,6 +156,7 @@ class Core:
             info=self.info,
             tenants=Tenants(settings.tenant_key.encode()),
             hook_secret=settings.webhook_secret.encode(),
+            verdict=Verdicts(self.asking, lambda: self.pipeline.scene),
             summary=summary_of(settings),
         )
 

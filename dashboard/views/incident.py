@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.api import Api, ApiError
+from dashboard.changes import judged, verdict_lines
 from dashboard.evidence import show_evidence
 from dashboard.tables import table
 from dashboard.theme import SEVERITY_BADGES, STATE_BADGES
@@ -61,7 +62,7 @@ def render(api: Api) -> None:
         _radius(api, one)
     with right:
         _actions(one)
-        _changes(one)
+        _changes(one, judged(api, one["changes"]))
         _activity(one)
 
 
@@ -184,8 +185,10 @@ def _causes(one: dict[str, Any]) -> None:
         st.caption("  \n".join(lines))
 
 
-def _changes(one: dict[str, Any]) -> None:
+def _changes(one: dict[str, Any], told: list[dict[str, Any]]) -> None:
     st.subheader("What changed")
+    for line in dict.fromkeys(verdict_lines(told)):
+        st.markdown(line)
     if not one["changes"]:
         st.write("Nothing that we saw near the onset.")
         return

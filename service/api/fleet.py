@@ -1,17 +1,22 @@
 """The fleet now: topology, replicas, GPUs, and what was changed."""
 
+from collections.abc import Sequence
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from incidents.rollout_verdict import judged_pool
 from service.api.parameters import Wired, moment
 from service.api.topology import gpu_json, graph, replica_json
 from service.api.wiring import Wiring
-from vocabulary.entities import EntityKind, ReplicaState
+from vocabulary.entities import Change, EntityKind, ReplicaState
 from vocabulary.incidents import Incident, IncidentState, entity_json, rfc3339
 from vocabulary.signals import TENANT_OPERATION_RATE
 
 router = APIRouter(prefix="/api/v1", tags=["fleet"])
+MOST_VERDICTS = 25
+"""Changes of one answer that are judged, the newest: each costs a dozen evaluated signals."""
 
 
 @router.get("/topology", summary="Who asks, what serves, on which hardware")
@@ -65,17 +70,15 @@ def changes(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> dict[str, Any]:
-    """The newest first; the pipeline remembers a day."""
+    """The newest first; the pipeline remembers a day.
+
+    `verdict` says of the newest rollouts and configurations what they did to their pool at equal
+    load: better, worse, no_difference or cannot_tell_yet. It is null for what is no question.
+    """
     first, last = moment(start, "from"), moment(to, "to")
     kinds = frozenset(kind.split(",")) if kind else None
     found = [
-        {
-            "at": rfc3339(one.at),
-            "kind": one.kind,
-            "entity": entity_json(one.entity),
-            "what": one.what,
-            "pool": one.pool,
-        }
+        one
         for one in reversed(wiring.scene().changes)
         if (first is None or one.at >= first)
         and (last is None or one.at < last)
@@ -83,7 +86,23 @@ def changes(
         and pool in {None, one.pool, one.entity.id if one.entity.kind is EntityKind.POOL else ""}
         and entity in {None, str(one.entity)}
     ]
-    return {"changes": found[:limit]}
+    return {"changes": _told(wiring, found[:limit])}
+
+
+def _told(wiring: Wiring, changes: Sequence[Change]) -> list[dict[str, Any]]:
+    verdicts = islice(filter(judged_pool, changes), MOST_VERDICTS)
+    known = {id(one): wiring.verdict(one) for one in verdicts}
+    return [
+        {
+            "at": rfc3339(one.at),
+            "kind": one.kind,
+            "entity": entity_json(one.entity),
+            "what": one.what,
+            "pool": one.pool,
+            "verdict": known.get(id(one)),
+        }
+        for one in changes
+    ]
 
 
 def _callers(wiring: Wiring, now: float) -> list[tuple[str, str, float]]:

@@ -121,5 +121,7 @@ class Wiring:
     """Rows of agents' runs from, to (half-open)."""
     hook_secret: bytes = b""
     """Key of the HMAC that hooks must be signed with; empty trusts the token alone."""
+    verdict: Callable[[Change], Mapping[str, Any] | None] = lambda _change: None
+    """What a change did to its pool, as far as can be told; None for what is no question."""
     summary: SummaryEndpoint | None = None
     """Who sums incidents up for agents; nobody unless configured."""

@@ -117,6 +117,30 @@ def show(
     ])  # fmt: skip
 
 
+@app.command()
+def changes(
+    pool: Annotated[str | None, typer.Option(help="Only of this pool: namespace/name.")] = None,
+    kind: Annotated[str | None, typer.Option(help="By commas: rollout,config,…")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    config: ConfigOption = None,
+    api_url: ApiOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List what was changed in the last day, and what it did to its pool at equal load."""
+    found = _client(config, api_url).get("/api/v1/changes", pool=pool, kind=kind, limit=limit)
+    if output is Output.JSON:
+        print_json(found["changes"])
+        return
+    print_table("", ("AT", "KIND", "POOL", "WHAT", "VERDICT", "BECAUSE"), [
+        [c["at"], c["kind"], c["pool"], c["what"], *_verdict(c)] for c in found["changes"]
+    ])  # fmt: skip
+
+
+def _verdict(change: dict[str, Any]) -> tuple[str, str]:
+    told = change["verdict"]
+    return (told["word"].replace("_", " "), told["text"]) if told else ("", "")
+
+
 def _round(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 

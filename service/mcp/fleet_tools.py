@@ -89,10 +89,26 @@ async def _changes(asked: Changes, read: Read) -> Found:
     ask = "ask for a shorter time, one pool, one kind, or a lower limit"
     if asked.incident_id is not None:
         one = await incident(read, asked.incident_id)
-        shown = {"incident_id": one["id"], "since": one["since"], "changes": one["changes"]}
+        changes = await with_verdicts(one, read)
+        shown = {"incident_id": one["id"], "since": one["since"], "changes": changes}
         return Found(shown, ask)
     query = asked.model_dump(by_alias=True, exclude_none=True, exclude={"incident_id"})
     return Found(await read("/api/v1/changes", query), ask)
+
+
+async def with_verdicts(one: dict[str, Any], read: Read) -> list[dict[str, Any]]:
+    """The changes near an incident, each with what it did to its pool at equal load."""
+    changes: list[dict[str, Any]] = one["changes"]
+    if not changes:
+        return changes
+    asked = {"from": min(each["at"] for each in changes), "limit": 1000}
+    feed = (await read("/api/v1/changes", asked))["changes"]
+    told = {_happening(each): each["verdict"] for each in feed}
+    return [{**each, "verdict": told.get(_happening(each))} for each in changes]
+
+
+def _happening(change: dict[str, Any]) -> tuple[str, ...]:
+    return (change["at"], change["kind"], change["entity"]["id"], change["what"])
 
 
 async def _course(asked: Course, read: Read) -> Found:
@@ -141,7 +157,8 @@ TOOLS = (
     Tool(
         "what_changed",
         "Rollouts, configuration, scaling, drivers and prices, newest first; near an incident, "
-        "each with its offset from the onset (negative is before).",
+        "each with its offset from the onset (negative is before). `verdict` says what a rollout "
+        "did to its pool at equal load: better, worse, no_difference or cannot_tell_yet.",
         Changes, _changes,
     ),
     Tool(

@@ -67,6 +67,7 @@ class FakeApi:
         self.replicas: list[dict[str, Any]] = []
         self.gpus: list[dict[str, Any]] = []
         self.usage: list[dict[str, Any]] = []
+        self.changes: list[dict[str, Any]] = []
         self.posted: list[tuple[str, dict[str, Any]]] = []
         self.paths: list[str] = []
 

@@ -152,3 +152,33 @@ def test_every_theme_option_is_one_that_streamlit_knows() -> None:
 
     known = config.get_config_options()
     assert set(theme.OPTIONS) <= set(known)
+
+
+def _rollout(word: str, text: str) -> dict[str, object]:
+    return {
+        "at": "2026-09-21T13:00:00.000Z", "kind": "rollout", "what": HOSTILE, "pool": "ns/chat",
+        "entity": {"kind": "pool", "id": "ns/chat", "name": "chat"},
+        "verdict": {"word": word, "text": text, "final": True, "signals": []},
+    }  # fmt: skip
+
+
+def test_changes_say_what_they_did_and_cannot_act(console: AppTest, api: FakeApi) -> None:
+    api.changes = [_rollout("worse", "time between tokens +12.0 %")]
+    shown = text_of(view("changes", console))
+    assert "▲ worse" in shown
+    assert "12" in shown
+    assert "![x](" not in shown
+
+
+def test_a_day_without_changes_says_so(console: AppTest, api: FakeApi) -> None:
+    assert "No change is known" in text_of(view("changes", console))
+
+
+def test_an_incident_shows_the_verdict_of_what_changed_near_it(
+    console: AppTest, api: FakeApi
+) -> None:
+    change = {**api.incidents[0]["changes"][0], "pool": "ns/chat"}
+    change["verdict"] = {"word": "no_difference", "text": "tokens/s +0.1 %"}
+    api.changes = [change]
+    console.query_params["id"] = "inc-1"
+    assert "= no difference" in text_of(view("incident", console))

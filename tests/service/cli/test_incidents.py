@@ -126,3 +126,9 @@ def test_no_color_is_asked_for_in_vain_of_plain_output(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\x1b[3" not in run("incidents", "list").out
+
+
+def test_changes_are_listed_with_what_they_did(run: Run, api: str, world: World) -> None:
+    shown = run("incidents", "changes").out
+    assert "image 0.32 → 0.33" in shown
+    assert json.loads(run("incidents", "changes", "-o", "json").out)[0]["verdict"] is None

@@ -1,0 +1,100 @@
+"""Verdicts on changes over HTTP: from series in a store to what the API, MCP and the CLI tell."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scene_builder import NOW, World, step
+
+from incidents.rollout_verdict import AFTER
+from service.verdicts import FRESH_SECONDS, Verdicts
+from tests.incidents.test_rollout_verdict import ROLLOUT, T0, pool
+from vocabulary.entities import Change
+from vocabulary.errors import StoreUnreachable
+from vocabulary.expressions import Signal
+from vocabulary.incidents import NearbyChange
+from vocabulary.samples import Frame
+from vocabulary.scene import Scene, Watch
+
+
+@dataclass
+class Asked:
+    """A store made of courses, which counts what it is asked."""
+
+    world: World
+    count: int = 0
+    down: bool = False
+
+    def evaluate(self, signal: Signal, start: float, end: float, every: float) -> Frame:
+        self.count += 1
+        if self.down:
+            raise StoreUnreachable("the backend does not answer")
+        return self.world.frame(Watch(signal, end - start, every), end)
+
+    def newest(self) -> float | None:
+        return NOW
+
+
+def scene(now: float, *changes: Change) -> Scene:
+    return Scene(now, frame=lambda watch: World().frame(watch), changes=changes)
+
+
+def test_a_verdict_is_made_once_and_kept_when_it_is_final() -> None:
+    store, moment = Asked(pool([step(T0, 1.0, 1.12)] * 2)), [NOW]
+    arguments = replace(ROLLOUT, what="argument added", at=T0 + 60.0)
+    verdicts = Verdicts(store, lambda: scene(moment[0], ROLLOUT, arguments))
+    first = verdicts(ROLLOUT)
+    assert first is not None
+    assert first["word"] == "worse"
+    asked = store.count
+    assert verdicts(arguments) is first, "two changes of one act share their verdict"
+    assert store.count == asked
+    moment[0] += FRESH_SECONDS
+    verdicts(ROLLOUT)
+    assert store.count > asked
+    moment[0] = T0 + 60.0 + AFTER + 1.0
+    final, asked = verdicts(ROLLOUT), store.count
+    moment[0] += 10_000.0
+    assert verdicts(ROLLOUT) is final
+    assert store.count == asked
+
+
+def test_a_store_that_does_not_answer_is_no_verdict() -> None:
+    told = Verdicts(Asked(World(), down=True), lambda: scene(NOW, ROLLOUT))(ROLLOUT)
+    assert told is not None
+    assert told["word"] == "cannot_tell_yet"
+    assert "does not answer" in told["text"]
+
+
+def test_the_api_judges_pools_alone(world: Any) -> None:
+    scaling = replace(ROLLOUT, kind="scale", what="2 → 3 replicas")
+    world.scene = scene(NOW, ROLLOUT, scaling)
+    store = Asked(pool([step(T0, 1.0, 1.12)] * 2))
+    with world.client(verdict=Verdicts(store, lambda: world.scene)) as client:
+        told = {one["kind"]: one for one in client.get("/api/v1/changes").json()["changes"]}
+    assert told["scale"]["verdict"] is None
+    verdict = told["rollout"]["verdict"]
+    assert verdict["word"] == "worse"
+    assert verdict["final"] is False
+    itl = verdict["signals"][0]
+    assert itl["lower"] <= 0.12 <= itl["upper"]
+
+
+def test_an_agent_is_told_what_the_rollout_near_an_incident_did(world: Any) -> None:
+    import anyio
+
+    from service.mcp.fleet_tools import with_verdicts
+
+    world.scene = scene(NOW, ROLLOUT)
+    store = Asked(pool([step(T0, 1.0, 1.12)] * 2))
+    near = NearbyChange(ROLLOUT.at, ROLLOUT.kind, ROLLOUT.entity, ROLLOUT.what, -60.0)
+    one = world.desk.incidents["i-0"]
+    world.desk.incidents["i-0"] = replace(one, changes=(near,))
+    with world.client(verdict=Verdicts(store, lambda: world.scene)) as client:
+
+        async def read(path: str, query: Any) -> Any:
+            return client.get(path, params=query).json()
+
+        shown = client.get("/api/v1/incidents/i-0").json()
+        (change,) = anyio.run(with_verdicts, shown, read)
+    assert change["offset_seconds"] == -60.0
+    assert change["verdict"]["word"] == "worse"
