@@ -40,6 +40,8 @@ def test_several_of_a_pool_are_one_finding() -> None:
 
 def test_an_engine_that_is_slower_at_every_token_is_another_failure() -> None:
     assert findings(median=step(ONSET, 0.025, 0.06)) == []
+    assert findings(median=step(ONSET, 0.025, 0.0315)) == [], "27 % slower, as after a bad release"
+    assert len(findings(median=step(ONSET, 0.025, 0.0275))) == 1
 
 
 def test_freezes_have_no_longer_prompts_and_preemption_explains_itself() -> None:
