@@ -104,7 +104,10 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
         Reach.NODE: (f.POD_PENDING, f.CONTAINER_LOST_GPU, f.ENGINE_DEAD),
         Reach.SERVICE: (f.CAPACITY_SHORTAGE,),
     },
-    f.CONTAINER_LOST_GPU: {Reach.REPLICA: _STOPPED, Reach.SERVICE: _OUTAGE},
+    f.CONTAINER_LOST_GPU: {
+        Reach.REPLICA: (*_STOPPED, f.TARGET_HUNG, f.TARGETS_GONE),
+        Reach.SERVICE: _OUTAGE,
+    },
     f.DISK_FULL: {Reach.NODE: (f.PULL_FAILURE, f.ENGINE_DEAD), Reach.SERVICE: _OUTAGE},
     f.PULL_FAILURE: {
         Reach.REPLICA: (f.ENGINE_DEAD,),
@@ -139,7 +142,10 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
         Reach.REPLICA: (f.ENGINE_DEAD, *_SLOWER),
         Reach.SERVICE: (*_SQUEEZED, f.RUNAWAY_OUTPUT, f.COST_SPIKE),
     },
-    f.ZOMBIE_REQUESTS: {Reach.REPLICA: _SLOWER, Reach.SERVICE: _SQUEEZED},
+    f.ZOMBIE_REQUESTS: {
+        Reach.REPLICA: (*_SLOWER, f.PREFILL_INTERFERENCE),
+        Reach.SERVICE: _SQUEEZED,
+    },
     f.STREAMS_CUT: {Reach.SERVICE: (f.ERROR_BURST, f.RETRY_STORM)},
     f.KV_TRANSFER_BROKEN: {Reach.SERVICE: _SQUEEZED},
     f.FRONT_END_BOUND: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (*_OUTAGE, f.ROUTER_DOWN)},
