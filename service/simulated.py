@@ -91,7 +91,9 @@ def agent_over(
     """The real agent, reading the pages of *world* under *base* and every node's GPUs."""
 
     def deliver(moment: float, samples: Sequence[Sample]) -> None:
-        part.keep([*samples, *_allocations(world, moment)])
+        read = [*samples, *_allocations(world, moment)]
+        for _, batch in world.sight.delivery.carry(moment, read):
+            part.keep(batch)
 
     return Agent(
         targets=lambda: page_targets(world, base),

@@ -298,11 +298,17 @@ class Gateway:
             operation = self.open.get(number)
             if operation is None or operation.attempts != attempt or operation.request is None:
                 continue
-            backend, request = operation.backend, operation.request
-            self._release(operation)
-            if self.policies[operation.call.pool].hangs_up and backend is not None:
-                backend.engine.abandon([request])
-            self._attempt_failed(operation, TIMEOUT, now)
+            self.give_up(operation, now)
+
+    def give_up(self, operation: Operation, at: float) -> None:
+        """The attempt in flight has taken too long: it has failed, and may be tried again."""
+        backend, request = operation.backend, operation.request
+        self._release(operation)
+        if request is None or backend is None:
+            return
+        if self.policies[operation.call.pool].hangs_up:
+            backend.engine.abandon([request])
+        self._attempt_failed(operation, TIMEOUT, at)
 
     def leave(self, operation: Operation) -> None:
         """The caller closes the connection; nobody waits for the answer any more."""

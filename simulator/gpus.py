@@ -18,6 +18,10 @@ _THERMAL_SECONDS = 45.0
 _SMOOTHING_SECONDS = 1.0
 """Power is a one-second average on Hopper and Ada; utilisation has a period of about that."""
 
+_SAMPLED = ("utilization", "memory_activity", "memory_share", "power", "clock", "temperature",
+            "energy", "pcie_replays")  # fmt: skip
+"""What a sampler reads off the board again and again."""
+
 IDLE = 0x1
 SW_POWER_CAP = 0x4
 SW_THERMAL = 0x20
@@ -112,6 +116,8 @@ class GpuBank:
     """Joules since the driver was loaded."""
     throttled_seconds: Array = field(init=False)
     """Seconds under the thermal brake."""
+    stuck: dict[int, dict[str, float]] = field(init=False)
+    """GPU → the readings that whoever is asked repeats from then on, whatever the board does."""
     _limit: Array = field(init=False)
     _idle: Array = field(init=False)
     _top: Array = field(init=False)
@@ -136,6 +142,7 @@ class GpuBank:
         self.pcie_replay_rate = np.zeros(count)
         self.pcie_replays = np.zeros(count)
         self.xid_events = [[] for _ in range(count)]
+        self.stuck = {}
         self.memory_share = np.full(count, 0.006)
         self.clock_share = np.ones(count)
         self.power_cap = np.ones(count)
@@ -192,6 +199,15 @@ class GpuBank:
     def pace(self, gpus: Sequence[int]) -> float:
         """Speed of a tensor-parallel group against its nominal speed: its slowest member's."""
         return min(float(self.clock_share[gpu]) for gpu in gpus)
+
+    def stick(self, gpu: int) -> None:
+        """From now on the readings of *gpu* are those of this moment."""
+        self.stuck[gpu] = {name: float(getattr(self, name)[gpu]) for name in _SAMPLED}
+
+    def shown(self, name: str, gpu: int) -> float:
+        """A sampled figure of *gpu* as whoever asks is told it."""
+        held = self.stuck.get(gpu)
+        return float(getattr(self, name)[gpu]) if held is None else held[name]
 
     def reasons(self, gpu: int) -> int:
         """Bits of the reasons that hold the clocks down now, as NVML numbers them."""

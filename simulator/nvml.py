@@ -90,15 +90,15 @@ class SimulatedNvml:
     def nvmlDeviceGetUtilizationRates(self, handle: Handle) -> Any:
         at = self._at(handle)
         return pynvml.c_nvmlUtilization_t(
-            gpu=round(100 * float(self.bank.utilization[at])),
-            memory=round(100 * float(self.bank.memory_activity[at])),
+            gpu=round(100 * self.bank.shown("utilization", at)),
+            memory=round(100 * self.bank.shown("memory_activity", at)),
         )
 
     def nvmlDeviceGetMemoryInfo(self, handle: Handle, version: int | None = None) -> Any:
         at = self._at(handle)
         total = self.bank.places[at].model.memory_bytes
         reserved = int(total * 0.006)
-        used = int(total * float(self.bank.memory_share[at])) - reserved
+        used = int(total * self.bank.shown("memory_share", at)) - reserved
         if version:
             return pynvml.c_nvmlMemory_v2_t(
                 version=version,
@@ -111,19 +111,19 @@ class SimulatedNvml:
         return pynvml.c_nvmlMemory_t(total=total, free=total - taken, used=taken)
 
     def nvmlDeviceGetPowerUsage(self, handle: Handle) -> int:
-        return round(1000 * float(self.bank.power[self._at(handle)]))
+        return round(1000 * self.bank.shown("power", self._at(handle)))
 
     def nvmlDeviceGetEnforcedPowerLimit(self, handle: Handle) -> int:
         return round(1000 * self.bank.places[self._at(handle)].model.power_limit)
 
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: Handle) -> int:
-        return int(1000 * float(self.bank.energy[self._at(handle)]))
+        return int(1000 * self.bank.shown("energy", self._at(handle)))
 
     def nvmlDeviceGetClockInfo(self, handle: Handle, kind: int) -> int:
         at = self._at(handle)
         if kind == pynvml.NVML_CLOCK_MEM:
             return self.bank.places[at].model.memory_clock
-        return round(float(self.bank.clock[at]))
+        return round(self.bank.shown("clock", at))
 
     def nvmlDeviceGetMaxClockInfo(self, handle: Handle, kind: int) -> int:
         model = self.bank.places[self._at(handle)].model
@@ -132,7 +132,7 @@ class SimulatedNvml:
     def nvmlDeviceGetTemperature(self, handle: Handle, sensor: int) -> int:
         if sensor != pynvml.NVML_TEMPERATURE_GPU:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_INVALID_ARGUMENT)
-        return round(float(self.bank.temperature[self._at(handle)]))
+        return round(self.bank.shown("temperature", self._at(handle)))
 
     def nvmlDeviceGetTemperatureV(self, handle: Handle, sensor: int, version: int = 0) -> int:
         return self.nvmlDeviceGetTemperature(handle, sensor)
@@ -161,14 +161,14 @@ class SimulatedNvml:
         return int(link < links - self.bank.links_down[at])
 
     def nvmlDeviceGetPcieReplayCounter(self, handle: Handle) -> int:
-        return int(self.bank.pcie_replays[self._at(handle)])
+        return int(self.bank.shown("pcie_replays", self._at(handle)))
 
     def nvmlDeviceGetFieldValues(self, handle: Handle, fields: Sequence[Any]) -> list[Any]:
         at = self._at(handle)
         known = {
             pynvml.NVML_FI_DEV_PERF_POLICY_THERMAL: int(1e9 * self.bank.throttled_seconds[at]),
             pynvml.NVML_FI_DEV_PERF_POLICY_POWER: 0,
-            pynvml.NVML_FI_DEV_MEMORY_TEMP: round(float(self.bank.temperature[at])) + 8,
+            pynvml.NVML_FI_DEV_MEMORY_TEMP: round(self.bank.shown("temperature", at)) + 8,
             pynvml.NVML_FI_DEV_GET_GPU_RECOVERY_ACTION: self.bank.recovery[at],
         }
         if self.bank.places[at].model.nvlinks:
@@ -191,7 +191,7 @@ class SimulatedNvml:
         holder = self.bank.holders[at]
         if not holder:
             return []
-        used = int(self.bank.places[at].model.memory_bytes * float(self.bank.memory_share[at]))
+        used = int(self.bank.places[at].model.memory_bytes * self.bank.shown("memory_share", at))
         return [
             SimpleNamespace(
                 pid=self.pids(holder),

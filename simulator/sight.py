@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from simulator.delivery import Delivery
 from simulator.pods import Pod
 from vocabulary.samples import Labels, labels_of
 
@@ -32,6 +33,8 @@ class Sight:
     """Pools that a list of static addresses names beside discovery."""
     names: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """Version of a server → its new names of metrics, by the old ones."""
+    delivery: Delivery = field(default_factory=Delivery)
+    """What becomes of pages that were read, on the way to whoever judges them."""
 
     def doors(self, world: "World", pods: list[Pod]) -> Iterator[Door]:
         """Every page of *pods* as it is listed now."""

@@ -48,6 +48,8 @@ class Tally:
     longest: int = 0
     leaked_bytes: float = 0.0
     """Host memory that was never given back."""
+    forgets_aborts: bool = False
+    """True: a request that was broken off is in no counter."""
     finished: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("stop", "length", "abort", "error", "repetition"), 0)
     )
@@ -108,6 +110,8 @@ class Tally:
 
     def left(self, request: "Request", outcome: "Outcome", at: float) -> None:
         """A request ended."""
+        if outcome.value == "abort" and self.forgets_aborts:
+            return
         self.finished[outcome.value] += 1
         whole = at - request.arrived
         self.http.observe(whole)

@@ -150,6 +150,12 @@ FIRST_TOKEN_RATE = Signal(
     "First tokens a second over five minutes, by pool.",
     By("sum", Rate(m.TIME_TO_FIRST_TOKEN, 300.0, _ENGINE, "count"), POOL),
 )
+POOL_FINISHED_RATE = Signal(
+    "pool_requests_finished_per_second",
+    "requests/s",
+    "Requests that ended a second over five minutes, whatever the outcome, by pool.",
+    By("sum", Rate(m.REQUESTS_FINISHED, 300.0, _ENGINE), POOL),
+)
 GATEWAY_FIRST_TOKENS_LATE = Signal(
     "gateway_first_tokens_late",
     "ratio",
@@ -304,6 +310,12 @@ TARGET_UP = Signal(
             *("node", "pod", "version"),
         ),
     ),
+)
+READS_LATELY = Signal(
+    "target_reads_lately",
+    "samples",
+    "Readings of a target that arrived over five minutes.",
+    By("sum", Over("count", m.TARGET_UP, 300.0), ("target",)),
 )
 SCRAPE_DURATION = Signal(
     "target_scrape_seconds",

@@ -36,6 +36,17 @@ def test_every_file_is_one_fault_named_like_its_failure_mode() -> None:
         assert fault.benign or fault.detect_within > 0
 
 
+def test_every_fault_and_look_alike_of_the_catalogue_has_a_file() -> None:
+    """Either it can be injected, or its file says why not."""
+    wanted = {*(f"F{number:02}" for number in range(1, 58)),
+              *(f"B{number:02}" for number in range(1, 17))}  # fmt: skip
+    kinds = {kind.failure_mode.code: kind for kind in everything().values()}
+    assert kinds.keys() == wanted
+    assert wanted <= failure_modes.BY_CODE.keys()
+    for code, kind in kinds.items():
+        assert not kind.unsimulated or len(kind.unsimulated) > 30, f"{code} says no reason"
+
+
 @pytest.mark.parametrize("name", sorted(everything()))
 def test_parameters_are_drawn_from_their_ranges_by_seed(name: str) -> None:
     kind = everything()[name]
