@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterable
 
 from incidents.tracking import Tracked
+from store.dialect import Dialect
 from store.promql import render_signal
 from vocabulary.entities import EntityKind
 from vocabulary.findings import Evidence
 from vocabulary.incidents import EvidenceRecord
 from vocabulary.signals import BY_NAME
 
-_LABEL = {
+LABEL_OF = {
     EntityKind.REPLICA: "replica",
     EntityKind.GPU: "gpu",
     EntityKind.NODE: "node",
@@ -20,6 +21,7 @@ _LABEL = {
     EntityKind.TARGET: "target",
     EntityKind.CLUSTER: "cluster",
 }
+"""The label by which a series is about an entity."""
 
 
 def gather(
@@ -37,12 +39,15 @@ def gather(
     return tuple(found.values())[:limit]
 
 
-def query_of(evidence: Evidence) -> str:
-    """PromQL that shows *evidence*, or an empty string for a signal that is no word of ours."""
+def query_of(evidence: Evidence | EvidenceRecord, dialect: Dialect | None = None) -> str:
+    """PromQL that shows *evidence*, or an empty string for a signal that is no word of ours.
+
+    A backend that does not know our words is asked in its *dialect*.
+    """
     signal = BY_NAME.get(evidence.signal)
     if signal is None:
         return ""
-    return render_signal(signal, {_LABEL[evidence.entity.kind]: evidence.entity.id})
+    return render_signal(signal, {LABEL_OF[evidence.entity.kind]: evidence.entity.id}, dialect)
 
 
 def _subject(record: EvidenceRecord) -> tuple[str, str, bool]:

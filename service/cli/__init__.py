@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from service import logs
 from service.cli import (
+    backtest,
     bench,
     changes,
     console,
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (up, node, console, detect, changes, drill, bench, inspect, mcp):
+for module in (up, node, console, detect, changes, backtest, drill, bench, inspect, mcp):
     module.register(app)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(usage.app, name="usage")

@@ -1,0 +1,1 @@
+"""Stored history through the live path, and what it would have said; nothing of it is sent."""

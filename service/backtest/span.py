@@ -1,0 +1,98 @@
+"""From when to when, as a person writes it: `-7d`, `2026-03-01T12:00Z`, Unix seconds."""
+
+import math
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from vocabulary.errors import ConfigError
+from vocabulary.incidents import rfc3339
+from vocabulary.samples import Array
+
+_RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)(s|m|h|d|w)")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604_800.0}
+LONGEST = 366 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The ticks of a replay: multiples of *interval* seconds after *start*, up to *end*."""
+
+    start: float
+    end: float
+    interval: float
+
+    @property
+    def moments(self) -> Array:
+        """Every tick."""
+        first = math.floor(self.start / self.interval) + 1
+        last = math.floor(self.end / self.interval)
+        return np.arange(first, last + 1, dtype=np.float64) * self.interval
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self.end - self.start
+
+    @property
+    def words(self) -> str:
+        """For a sentence."""
+        return f"{_short(self.start)} to {_short(self.end)}"
+
+    def beginning(self, moment: float) -> "Span":
+        """Without what is before *moment*."""
+        return replace(self, start=max(self.start, moment))
+
+
+def span_of(begin: str, end: str, interval: float, now: float) -> Span:
+    """*begin* to *end*; `-2h` counts back from *now*, and an empty end is *now*.
+
+    Raises:
+        ConfigError: One is no time, or they are in the wrong order.
+    """
+    last = moment_of(end, now, "--to") if end else now
+    first = moment_of(begin, now, "--from")
+    if not first + interval <= last:
+        raise ConfigError(f"--from {begin} is not before --to {end or 'now'}; name an earlier one")
+    if last - first > LONGEST:
+        raise ConfigError(f"--from {begin} is more than a year before --to; name a later one")
+    return Span(first, last, interval)
+
+
+def moment_of(text: str, now: float, flag: str) -> float:
+    """Unix seconds of *text*: relative to *now*, ISO 8601 (UTC where no zone is named) or a number.
+
+    Raises:
+        ConfigError: It is none of these.
+    """
+    text = text.strip()
+    relative = _RELATIVE.fullmatch(text)
+    if relative is not None:
+        return now - float(relative[1]) * _UNITS[relative[2]]
+    if text == "now":
+        return now
+    try:
+        moment = float(text) if _number(text) else _iso(text)
+    except ValueError:
+        moment = math.nan
+    if not 0.0 <= moment < 1e11:
+        raise ConfigError(
+            f"{flag} {text[:60]!r} is no time; write -7d, -90m, 2026-03-01T12:00:00Z or Unix "
+            "seconds"
+        )
+    return moment
+
+
+def _number(text: str) -> bool:
+    return bool(re.fullmatch(r"\d{9,11}(\.\d+)?", text))
+
+
+def _iso(text: str) -> float:
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _short(moment: float) -> str:
+    return (rfc3339(moment) or "")[:16] + "Z"
