@@ -16,6 +16,7 @@ from incidents.assembly import Assembler
 from incidents.cards import Cards
 from incidents.impact import GpuPrice, unknown_price
 from incidents.intake import Cases, take_in
+from incidents.maintenance import RULE, MaintenanceBook, covering
 from incidents.places import Map, draw
 from incidents.readings import Readings
 from incidents.settings import DeskSettings
@@ -24,6 +25,7 @@ from incidents.tracking import Case, case_from_memory
 from incidents.troubles import Troubles
 from incidents.webhook_in import AlertInbox
 from store.incident_query import Wanted
+from store.maintenance import Window
 from store.records import Answer, IncidentRecords, Kept, Silence
 from vocabulary.contracts import Clock, Remediation
 from vocabulary.errors import ConflictError, RequestRefused
@@ -71,6 +73,7 @@ class IncidentDesk:
         self._assembler = Assembler(Cards(remediations), price, base_url, self.settings)
         self._lock = threading.RLock()
         self._cases, self._troubles = Cases(), Troubles()
+        self.maintenance = MaintenanceBook(records)
         self._ticked_at = float("-inf")
         self._load()
 
@@ -83,6 +86,7 @@ class IncidentDesk:
             told = [*findings, *self._inbox.findings(scene.now)]
             take_in(self._cases, told, drawn, scene.now, self.settings)
             self._notice_gap(scene)
+            self.maintenance.look(scene.now)
             budget = self.budget(scene.now)
             changed = []
             for case in self._touched():
@@ -90,7 +94,8 @@ class IncidentDesk:
                     lifecycle.advance(case, drawn, readings, self.settings)
                 written = self._written_up(case, drawn, readings)
                 budget = self._judge(case, scene, budget)
-                announce(case, scene.now, self.settings)
+                if case.withheld != RULE:
+                    announce(case, scene.now, self.settings)
                 if written or case.acts:
                     changed.append(case)
             self._cases.settle(scene.now, self.settings)
@@ -114,6 +119,18 @@ class IncidentDesk:
         """Pages the fleet may cause in a week, and those of the last seven days."""
         realised = self._records.acts("paged", now - page_budget.WEEK)
         return page_budget.Budget(self.settings.max_pages_per_week, realised)
+
+    def in_maintenance(self, window: Window) -> Sequence[Incident]:
+        """Incidents that go on and would be hushed by *window*, but for what was told already."""
+        with self._lock:
+            return [
+                case.incident
+                for case in self._cases.live.values()
+                if all(
+                    covering([window], one.mode.word, str(one.entity), one.acts_on)
+                    for one in case.main()
+                )
+            ]
 
     def open_by_severity(self) -> Mapping[str, int]:
         """How many incidents go on now."""
@@ -248,6 +265,7 @@ class IncidentDesk:
             and not lifecycle.echoes(one, case, scene, self.settings)
         ]
         verdict = page_budget.judge(case, active, now, budget, self.settings)
+        verdict = self.maintenance.quieted(case, active, verdict)
         if verdict.severity.rank > was.rank:
             case.incident = case.incident.evolve(severity=verdict.severity)
             if not any(line.what in ("opened", "reopened") for line in case.acts):

@@ -15,6 +15,8 @@ from typing import Any
 from store import incident_query
 from store.acknowledged import Acknowledged
 from store.database import Database
+from store.maintenance import SCHEMA as MAINTENANCE_SCHEMA
+from store.maintenance import Maintenance
 from store.outbox import SCHEMA as OUTBOX_SCHEMA
 from store.outbox import Notice, Outbox
 from store.told_changes import KEPT_SECONDS as CHANGES_KEPT_SECONDS
@@ -70,7 +72,7 @@ CREATE TABLE answers (
 CREATE TABLE snapshots (name TEXT PRIMARY KEY, body TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID
 """
 
-MIGRATIONS = (SCHEMA, OUTBOX_SCHEMA, TOLD_CHANGES_SCHEMA)
+MIGRATIONS = (SCHEMA, OUTBOX_SCHEMA, TOLD_CHANGES_SCHEMA, MAINTENANCE_SCHEMA)
 """Only ever appended to: a file of any age is brought forward when it is opened."""
 
 ANSWERS_KEPT_SECONDS = 7 * 86400.0
@@ -121,6 +123,7 @@ class IncidentRecords:
     def __init__(self, path: Path) -> None:
         self._database = Database(path, MIGRATIONS)
         self.outbox = Outbox(self._database)
+        self.maintenance = Maintenance(self._database)
         self.told_changes = ToldChanges(self._database)
         self._acknowledged = Acknowledged(path.with_suffix(".acknowledged"))
         self._saving = threading.Lock()
