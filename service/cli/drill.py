@@ -36,6 +36,13 @@ def drill(
     ] = "demo",
     calm_hours: Annotated[float, typer.Option(min=0, help="Hours of calm for each seed.")] = 0.0,
     overlaps: Annotated[bool, typer.Option("--overlaps", help="Pairs of troubles too.")] = False,
+    hardship: Annotated[
+        str,
+        typer.Option(
+            help="Once more while this befalls us, with commas: gap, agent-restart, "
+            "server-restart, late-samples."
+        ),
+    ] = "",
     scenario: Annotated[
         list[Path] | None, typer.Option(help="Drill this scenario file (repeatable) instead.")
     ] = None,
@@ -75,7 +82,7 @@ def drill(
     else:
         plan = _plan(
             corpus, faults, seed_numbers(seeds or "1"), _clusters(cluster),
-            benign=benign, calm_hours=calm_hours, overlaps=overlaps,
+            benign=benign, calm_hours=calm_hours, overlaps=overlaps, hardships=_hardships(hardship),
         )  # fmt: skip
     records = _played(plan, workers, results)
     worse = _keep(records, corpus, score, baseline)
@@ -107,6 +114,12 @@ def _clusters(text: str) -> list[str]:
     return [known_cluster(one.strip()) for one in text.split(",") if one.strip()]
 
 
+def _hardships(text: str) -> list[str]:
+    from service.drill.hardship import known_hardship
+
+    return [known_hardship(one.strip()) for one in text.split(",") if one.strip()]
+
+
 def _plan(
     corpus: "Corpus",
     faults: str,
@@ -116,6 +129,7 @@ def _plan(
     benign: bool,
     calm_hours: float,
     overlaps: bool,
+    hardships: Sequence[str],
 ) -> "list[Case]":
     """The cases of the corpus, cluster by cluster."""
     from service.drill.case import calm, cases, overlapping
@@ -130,6 +144,7 @@ def _plan(
             plan += [calm(seed, calm_hours, cluster) for seed in seeds]
         if overlaps:
             plan += overlapping(corpus, seeds, cluster)
+    plan += [one.under(name) for one in tuple(plan) for name in hardships if one.events]
     if not plan:
         raise ConfigError("nothing to drill: name faults, or --benign, or --calm-hours")
     return plan

@@ -2,12 +2,13 @@
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 import simulator.faults
 import simulator.look_alikes
+from service.drill.hardship import HARDSHIPS, Hardship
 from simulator.cluster import ClusterSpec
 from simulator.clusters import CLUSTERS
 from simulator.fault import Fault
@@ -43,6 +44,8 @@ class Case:
     """Which cluster, by name; or the name of a scenario that brings its own."""
     spec: ClusterSpec | None = None
     """The scenario's own cluster, when it brings one."""
+    hardship: str = ""
+    """What befalls the product meanwhile, by its name in `HARDSHIPS`; empty when nothing does."""
 
     @property
     def id(self) -> str:
@@ -53,6 +56,25 @@ class Case:
     def world(self) -> ClusterSpec:
         """The cluster it happens in."""
         return self.spec if self.spec is not None else CLUSTERS[self.cluster]
+
+    @property
+    def trial(self) -> tuple[Hardship, float] | None:
+        """The hardship and when it begins (Unix seconds); None without one, or without a fault."""
+        onset = next((one.after for one in self.events), None)
+        if not self.hardship or onset is None:
+            return None
+        one = HARDSHIPS[self.hardship]
+        return one, self.start + max(0.0, _rounded(onset + one.after))
+
+    def under(self, hardship: str) -> "Case":
+        """The same case while *hardship* befalls the product."""
+        blind = HARDSHIPS[hardship].blind
+        return replace(
+            self,
+            name=f"{self.name} with {hardship}",
+            hardship=hardship,
+            seconds=self.seconds + blind,
+        )
 
     def batches(self) -> list[tuple[float, NightlyBatch]]:
         """Nightly batches with their onset: history shows them at the same hour."""

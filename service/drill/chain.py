@@ -7,12 +7,14 @@ with the world: nothing of it reaches the chain but what pages, NVML and Kuberne
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
 from service import assembly, core
+from service.agent import Agent
 from service.clock import ManualClock
-from service.config import load
+from service.config import Config, load
 from service.data_folder import prepare_folder
 from service.doors import new_secret
 from service.drill.case import Case
@@ -24,17 +26,28 @@ from simulator.world import World
 from vocabulary.incidents import Incident
 
 
+class Phase(Enum):
+    """Where the hardship of a case is."""
+
+    BEFORE = "before"
+    DURING = "during"
+    AFTER = "after"
+
+
 @dataclass(slots=True)
 class Chain:
     """A server under a clock that moves as fast as the machine allows."""
 
+    case: Case
+    config: Config
     world: World
     part: core.Core
-    loop: Loop
-    interval: float
+    moves: WorldClock
     injections: list[Injection]
     incidents: dict[str, Incident] = field(default_factory=dict)
     """The newest state of every incident so far, by id."""
+    phase: Phase = Phase.BEFORE
+    loop: Loop = field(init=False)
 
     @classmethod
     def over(cls, case: Case, folder: Path, overrides: Mapping[str, Any] | None = None) -> Self:
@@ -46,39 +59,36 @@ class Chain:
         config = load(None, {}, {**given, **(overrides or {})})
         clock = ManualClock(case.start)
         prepare_folder(config.settings.data_dir, simulated=True)
-        part = core.build(config, clock, secret=new_secret(secrets.token_bytes), simulated=True)
+        part = _server(config, clock)
         world = World(case.seed, case.start, case.world)
         injections = [world.inject(one.fault, world.start + one.after) for one in case.events]
         write_past(part, world, case.days * DAY, case.batches())
-        agent = agent_over(
-            config,
-            part,
-            world,
-            read=assembly.page_reader(config).read,
-            reach=SimulatedReach(world),
-            base=BASE,
-            deadline_seconds=60.0,
-        )
-        interval = config.settings.interval_seconds
-        return cls(
-            world,
-            part,
-            Loop(
-                Pace(interval, clock, simulated=True),
-                agent,
-                part.pipeline,
-                WorldClock(part, world, clock).move_to,
-                agent_up=lambda: world.scraping,
-            ),
-            interval,
-            injections,
-        )
+        chain = cls(case, config, world, part, WorldClock(part, world, clock), injections)
+        chain.loop = chain._new_loop()
+        return chain
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one moment to the next."""
+        return self.config.settings.interval_seconds
+
+    @property
+    def down(self) -> bool:
+        """Whether there is no server now."""
+        return self.phase is Phase.DURING and self.case.trial is not None and (
+            self.case.trial[0].server_anew
+        )  # fmt: skip
 
     def run(self, until: float, tick: Callable[[float], None] = lambda _: None) -> None:
         """Let time pass until *until* (Unix seconds); *tick* is told each moment."""
         moment = self.world.now
         while moment + self.interval <= until:
             moment += self.interval
+            self._befall(moment)
+            if self.down:
+                self.world.advance(moment)
+                self.moves.clock.move_to(moment)
+                continue
             for incident in self.loop.turn(moment):
                 self.incidents[incident.id] = incident
             tick(moment)
@@ -87,3 +97,53 @@ class Chain:
         """Let go of the workers and the files."""
         self.loop.agent.close()
         self.part.close()
+
+    def _befall(self, moment: float) -> None:
+        """Let the case's hardship begin and end, when it is time."""
+        if self.case.trial is None:
+            return
+        hardship, at = self.case.trial
+        if self.phase is Phase.BEFORE and moment >= at:
+            self.world.sight.delivery.delay = hardship.delay
+            if hardship.server_anew:
+                self.close()
+            self.phase = Phase.DURING
+        if self.phase is Phase.DURING and moment >= at + hardship.seconds:
+            self.phase = Phase.AFTER
+            self.world.sight.delivery.delay = 0.0
+            if hardship.server_anew:
+                self._start_server()
+            elif hardship.agent_anew:
+                self.loop.agent.close()
+                self.loop.agent = self._new_agent()
+
+    def _start_server(self) -> None:
+        """Another process goes on from what lies on the disk, and is told what it missed."""
+        self.part = self.moves.part = _server(self.config, self.moves.clock)
+        self.loop = self._new_loop()
+
+    def _new_agent(self) -> Agent:
+        return agent_over(
+            self.config,
+            self.part,
+            self.world,
+            read=assembly.page_reader(self.config).read,
+            reach=SimulatedReach(self.world),
+            base=BASE,
+            deadline_seconds=60.0,
+        )
+
+    def _new_loop(self) -> Loop:
+        pace = Pace(self.interval, self.moves.clock, simulated=True)
+        agent = self._new_agent()
+        moves = self.moves.move_to
+        return Loop(pace, agent, self.part.pipeline, moves, agent_up=self._agent_up)
+
+    def _agent_up(self) -> bool:
+        trial = self.case.trial
+        cut_off = self.phase is Phase.DURING and trial is not None and trial[0].agent_down
+        return self.world.scraping and not cut_off
+
+
+def _server(config: Config, clock: ManualClock) -> core.Core:
+    return core.build(config, clock, secret=new_secret(secrets.token_bytes), simulated=True)

@@ -150,6 +150,10 @@ def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             for family in sorted({_FAMILIES.get(one.code, "") for one in judged} - {""})
         },
         "overlaps": _rates([one for one in judged if " during " in one.case]),
+        "hardships": [
+            {"name": name, **_rates([one for one in judged if _hardship(one.case) == name])}
+            for name in sorted({_hardship(one.case) for one in judged} - {""})
+        ],
         "calm": _calm(calm),
         "look_alikes": [
             {"case": name, **_calm([one for one in calm if one.case == name])}
@@ -167,6 +171,11 @@ def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "simulated_hours": round(sum(one["seconds"] for one in records) / 3600.0, 1),
         },
     }  # fmt: skip
+
+
+def _hardship(case: str) -> str:
+    """What befell the product in a case of this name; empty when nothing did."""
+    return case.partition(" with ")[2]
 
 
 def _best(truth: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -19,8 +19,9 @@ def fault_rows(score: Mapping[str, Any], titles: Mapping[str, str]) -> list[Row]
 
 
 def group_rows(score: Mapping[str, Any]) -> list[Row]:
-    """A row for each severity, each class, and the overlaps."""
+    """A row for each severity, each class, the overlaps, and what befell us meanwhile."""
     groups = {**score["by_severity"], **score["by_class"], "overlaps": score["overlaps"]}
+    groups |= {f"with {row['name']}": row for row in score.get("hardships", ())}
     return [_row(name, str(row["runs"]), row) for name, row in groups.items() if row["runs"]]
 
 
@@ -61,7 +62,8 @@ def replay(miss: Mapping[str, Any], scenario: str = "") -> str:
     """The command that shows one case in the console; *scenario* is the file it comes from."""
     if scenario:
         return f"tidegauge drill --scenario {scenario} --seeds {miss['seed']} --replay"
-    words = f"'{miss['case']}' --seeds {miss['seed']} --cluster {miss['cluster']}"
+    name = miss["case"].partition(" with ")[0]  # a replay shows the fault without the hardship
+    words = f"'{name}' --seeds {miss['seed']} --cluster {miss['cluster']}"
     return f"tidegauge drill --replay {words}"
 
 
