@@ -27,6 +27,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from estimators.live_engine import scored
 from estimators.point_anomaly import PointAnomaly
 from estimators.step_changes import StepChanges
 from vocabulary.samples import Array
@@ -59,7 +60,7 @@ class Labelled:
 
 def tidegauge(values: Array, step: float) -> Array:
     """The product, at its defaults."""
-    return PointAnomaly().score(values, step)
+    return scored(PointAnomaly(), step * np.arange(len(values)), values, step)
 
 
 def rolling_z(values: Array, step: float) -> Array:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from estimators.averages import averages, before, gain_of
+from estimators.live_engine import scored
 from estimators.point_anomaly import PointAnomaly
 from vocabulary.errors import ConfigError
 from vocabulary.incidents import rfc3339
@@ -21,6 +23,8 @@ ECHO = 0.85
 """Share of the peak's score below which a row no longer belongs to an event; our judgement."""
 EVENT_GAP_SECONDS = 1800.0
 """Alarms closer than this (or three rows) are one event: one page, not two."""
+LEVEL_HALF_LIFE = 16.0
+"""Rows over which the level is averaged that tells up from down."""
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 """From this magnitude on, an epoch is in nanoseconds, microseconds, milliseconds."""
 
@@ -190,7 +194,7 @@ def _score(
     judge: PointAnomaly, times: Array, values: Array, order: "np.ndarray[Any, Any]", step: float
 ) -> dict[str, Any]:
     ordered = values[order]
-    scores = judge.score(ordered, step)
+    scores = scored(judge, times[order], ordered, step)
     shown = np.full(len(scores), np.nan)
     shown[order] = scores
     return {
@@ -207,7 +211,7 @@ def _events(
         return []
     apart = max(EVENT_GAP_SECONDS, 3.0 * step)
     breaks = np.flatnonzero(np.diff(times[alarms]) > apart) + 1
-    deviation = judge.deviation(values)
+    deviation = _deviation(values)
     events = []
     for part in np.split(alarms, breaks):
         peak = int(part[np.argmax(scores[part])])
@@ -223,6 +227,15 @@ def _events(
             }
         )
     return events
+
+
+def _deviation(values: Array) -> Array:
+    """How far each row lies above (+) or below (-) the average of the known rows before it."""
+    known = np.isfinite(values)
+    carried = values[known][np.maximum(np.cumsum(known) - 1, 0)].clip(-1e30, 1e30)
+    apart = (carried - carried[0]).astype(np.float32)
+    level = averages(apart, np.zeros((), np.float32), gain_of(LEVEL_HALF_LIFE))
+    return np.asarray(apart - before(level, np.zeros((), np.float32)), np.float64)
 
 
 def _last(part: npt.NDArray[np.intp], scores: Array) -> int:

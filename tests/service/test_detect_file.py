@@ -194,7 +194,9 @@ def test_a_burst_that_ends_is_a_move_up_and_an_hours_dip_is_found() -> None:
     """The shipped example: a dip of 45 % for an hour, and later a burst of errors."""
     example = Path(__file__).resolve().parents[2] / "benchmarks" / "data" / "example.csv"
     found = detect_file(example)["columns"]
-    (dip,) = found["tokens_per_second"]["events"]
+    dip, back = found["tokens_per_second"]["events"]
     (burst,) = found["error_rate"]["events"]
     assert (dip["direction"], dip["start"][:13]) == ("down", "2026-11-03T10")
+    assert (back["direction"], back["start"][:13]) == ("up", "2026-11-03T11")
+    assert dip["score"] > back["score"]
     assert (burst["direction"], burst["start"][:13]) == ("up", "2026-11-03T17")
