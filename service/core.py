@@ -157,6 +157,9 @@ class Core:
             tenants=Tenants(settings.tenant_key.encode()),
             hook_secret=settings.webhook_secret.encode(),
             verdict=Verdicts(self.asking, lambda: self.pipeline.scene),
+            maintenance=self.desk.maintenance,
+            hushed=self.desk.in_maintenance,
+            silences=self.records.silences,
             summary=summary_of(settings),
         )
 

@@ -63,6 +63,7 @@ def render(api: Api) -> None:
     with right:
         _actions(one)
         _changes(one, judged(api, one["changes"]))
+        _similar(one)
         _activity(one)
 
 
@@ -202,6 +203,21 @@ def _changes(one: dict[str, Any], told: list[dict[str, Any]]) -> None:
         for change in one["changes"]
     ]
     st.dataframe(table(rows), hide_index=True, alt="Changes near the onset")
+
+
+def _similar(one: dict[str, Any]) -> None:
+    found = one.get("similar", [])
+    if not found:
+        return
+    st.subheader("Similar before")
+    for each in found:
+        ended = plain(each["ended"] or "its end is not described")
+        cards = f" · helped perhaps: {plain(', '.join(each['cards']))}" if each["cards"] else ""
+        st.caption(
+            f"{clock(each['since'])} **{plain(each['title'])}** ({plain(', '.join(each['alike']))})"
+            f"  \nended by {plain(each['ended_by'] or 'nobody known')}: {ended}{cards} · "
+            f"{plain(each['id'])}"
+        )
 
 
 def _actions(one: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from incidents.similar import APPROVED
 from service.api.parameters import Key, Who, Wired
 from service.api.problems import Refused
 from service.api.wiring import IncidentDesk
@@ -13,7 +14,6 @@ from vocabulary.errors import NotFound
 from vocabulary.incidents import Incident, action_json
 
 router = APIRouter(prefix="/api/v1/actions", tags=["actions"])
-APPROVED = "approved"
 _PAGES = 20
 """Pages of 500 incidents that are searched for an action."""
 

@@ -5,7 +5,17 @@ from threading import BoundedSemaphore
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from service.api import actions, fleet, health, hooks, incidents, problems, series, spend
+from service.api import (
+    actions,
+    fleet,
+    health,
+    hooks,
+    incidents,
+    problems,
+    series,
+    shifts,
+    spend,
+)
 from service.api.wiring import Wiring
 from service.doors import Doorkeeper
 from service.mcp.over_http import McpDoor
@@ -40,7 +50,7 @@ def create_app(wiring: Wiring, receiver: Receiver | None = None) -> FastAPI:
     app.state.wiring = wiring
     app.state.evaluations = BoundedSemaphore(series.EVALUATIONS)
     app.state.signatures = hooks.Signatures(wiring.hook_secret)
-    for part in (incidents, fleet, series, spend, actions, hooks, health):
+    for part in (incidents, shifts, fleet, series, spend, actions, hooks, health):
         app.include_router(part.router)
     app.include_router(over_http.router(receiver or receiver_of(wiring)))
     app.router.routes.append(Route("/mcp", McpDoor(wiring.summary), methods=["POST"]))

@@ -86,10 +86,11 @@ def changes(
         and pool in {None, one.pool, one.entity.id if one.entity.kind is EntityKind.POOL else ""}
         and entity in {None, str(one.entity)}
     ]
-    return {"changes": _told(wiring, found[:limit])}
+    return {"changes": told_changes(wiring, found[:limit])}
 
 
-def _told(wiring: Wiring, changes: Sequence[Change]) -> list[dict[str, Any]]:
+def told_changes(wiring: Wiring, changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """*changes*, of which the first few that are a question come with their verdict."""
     verdicts = islice(filter(judged_pool, changes), MOST_VERDICTS)
     known = {id(one): wiring.verdict(one) for one in verdicts}
     return [

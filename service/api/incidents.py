@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from incidents.desk import MAX_SILENCE_SECONDS
 from service.api.parameters import Key, Who, Wired, moment
+from service.api.similar import similar_json
 from service.doors import Caller
 from vocabulary.failure_modes import Severity
 from vocabulary.incidents import IncidentState, incident_json
@@ -79,8 +80,12 @@ def list_incidents(
 
 @router.get("/{incident_id}", summary="One incident with its evidence")
 def get_incident(wiring: Wired, incident_id: str) -> dict[str, Any]:
-    """The whole incident; a merged one says into which in `merged_into`."""
-    return incident_json(wiring.desk.get(incident_id))
+    """The whole incident; a merged one says into which in `merged_into`.
+
+    `similar` lists incidents of the past that are like it, how they ended, and approved cards.
+    """
+    one = wiring.desk.get(incident_id)
+    return {**incident_json(one), "similar": similar_json(wiring.desk, one)}
 
 
 @router.post("/{incident_id}/ack", summary="Acknowledge: somebody is looking at it")

@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from incidents.maintenance import MaintenanceBook
 from service.doors import Doors
 from service.mcp.summary import SummaryEndpoint
 from service.otlp.identity import Tenants
 from service.otlp.limits import Limits
 from store.asking import Asking
+from store.maintenance import Window
+from store.records import Silence
 from vocabulary.contracts import Clock
 from vocabulary.entities import Change
 from vocabulary.failure_modes import Severity
@@ -123,5 +126,11 @@ class Wiring:
     """Key of the HMAC that hooks must be signed with; empty trusts the token alone."""
     verdict: Callable[[Change], Mapping[str, Any] | None] = lambda _change: None
     """What a change did to its pool, as far as can be told; None for what is no question."""
+    maintenance: MaintenanceBook | None = None
+    """Who works where; None keeps no windows."""
+    hushed: Callable[[Window], Sequence[Incident]] = lambda _window: ()
+    """Incidents that go on and that a window would cover."""
+    silences: Callable[[float], Sequence[Silence]] = lambda _now: ()
+    """Silences in force at a moment."""
     summary: SummaryEndpoint | None = None
     """Who sums incidents up for agents; nobody unless configured."""

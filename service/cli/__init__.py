@@ -20,6 +20,7 @@ from service.cli import (
     drill,
     incidents,
     inspect,
+    maintenance,
     mcp,
     node,
     receivers,
@@ -42,6 +43,7 @@ app = typer.Typer(
 for module in (up, node, console, detect, changes, backtest, drill, bench, inspect, mcp):
     module.register(app)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(usage.app, name="usage")
 app.add_typer(receivers.app, name="receivers")
 app.add_typer(rules.app, name="rules")

@@ -103,6 +103,10 @@ def show(
         [f"{c['offset_seconds']:+.0f}", c["kind"], c["entity"]["name"], c["what"]]
         for c in one["changes"]
     ])  # fmt: skip
+    print_table("\nSimilar before", ("ID", "SINCE", "ALIKE", "ENDED", "BY", "CARDS"), [
+        [s["id"], s["since"], ", ".join(s["alike"]), s["ended"], s["ended_by"],
+         ", ".join(s["cards"])] for s in one["similar"]
+    ])  # fmt: skip
     print_table("\nEvidence", ("SIGNAL", "OBSERVED", "EXPECTED", "UNIT", "TEXT"), [
         [e["signal"], _round(e["observed"]), _round(e["expected"]), e.get("unit"), e["text"]]
         for e in one["evidence"]
@@ -115,6 +119,25 @@ def show(
     print_table("Activity", ("AT", "WHO", "WHAT", "TEXT"), [
         [line["at"], line["who"], line["what"], line["text"]] for line in one["activity"]
     ])  # fmt: skip
+
+
+@app.command()
+def handover(
+    since: Annotated[
+        str | None, typer.Option(help="RFC 3339 start of the shift; 8 h ago when not given.")
+    ] = None,
+    config: ConfigOption = None,
+    api_url: ApiOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Print what the next shift must know, as Markdown: open, changed, kept quiet, owed."""
+    from service.handover import markdown
+
+    told = _client(config, api_url).get("/api/v1/handover", since=since)
+    if output is Output.JSON:
+        print_json(told)
+    else:
+        typer.echo(markdown(told))
 
 
 @app.command()

@@ -86,6 +86,7 @@ def _told(one: dict[str, Any]) -> dict[str, Any]:
         "against": [_short(each) for each in one["evidence"] if each["speaks_against"]],
         "changes": one["changes"][:10],
         "first_step_for_a_person": step,
+        "similar": one["similar"],
         "merged_into": one["merged_into"],
     }
 

@@ -55,6 +55,12 @@ def incident(name: str = "chat-70b-0") -> Incident:
     )  # fmt: skip
 
 
+_SHIFT: dict[str, Any] = {
+    "from": "2026-09-21T05:33:20Z", "to": "2026-09-21T13:33:20Z", "open": [], "ended": [],
+    "changes": [], "silenced": [], "maintenance": [], "owed": [],
+}  # fmt: skip
+
+
 class FakeApi:
     """Answers what the test put in, and remembers what was posted."""
 
@@ -68,6 +74,7 @@ class FakeApi:
         self.gpus: list[dict[str, Any]] = []
         self.usage: list[dict[str, Any]] = []
         self.changes: list[dict[str, Any]] = []
+        self.shift: dict[str, Any] = {}
         self.posted: list[tuple[str, dict[str, Any]]] = []
         self.paths: list[str] = []
 
@@ -81,6 +88,8 @@ class FakeApi:
         if path.startswith("/api/v1/incidents/"):
             found = [one for one in self.incidents if one["id"] == path.rsplit("/", 1)[-1]]
             return (200, found[0]) if found else (404, {"detail": "there is no such incident"})
+        if path == "/api/v1/handover":
+            return 200, {**_SHIFT, **self.shift}
         if path == "/api/v1/series":
             times = [f"2026-09-21T13:{minute:02d}:00Z" for minute in range(30)]
             values = [850.0] * 20 + [None] * 10

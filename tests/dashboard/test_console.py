@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from tests.dashboard.conftest import HOSTILE, FakeApi, incident
 from vocabulary.incidents import Impact, incident_json
 
-PAGES = ("incident", "fleet", "cost")
+PAGES = ("incident", "fleet", "cost", "changes", "handover")
 
 
 def text_of(app: AppTest) -> str:

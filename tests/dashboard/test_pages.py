@@ -182,3 +182,30 @@ def test_an_incident_shows_the_verdict_of_what_changed_near_it(
     api.changes = [change]
     console.query_params["id"] = "inc-1"
     assert "= no difference" in text_of(view("incident", console))
+
+
+def test_a_hand_over_shows_what_is_owed_and_ends_windows(console: AppTest, api: FakeApi) -> None:
+    window = {
+        "id": "mw-1", "state": "active", "starts_at": "2026-09-21T13:00:00Z",
+        "ends_at": "2026-09-21T14:00:00Z", "who": "ada", "reason": HOSTILE,
+        "scope": {"pool": "ns/chat", "node": ""}, "ended_by": "",
+    }  # fmt: skip
+    api.shift = {"owed": [{"incident": "inc-1", "text": HOSTILE}], "maintenance": [window]}
+    app = view("handover", console)
+    assert not app.exception
+    assert "![x](" not in text_of(app)
+    assert "inc" in text_of(app)
+    app.button(key="end mw-1").click().run()
+    assert api.posted[0][0] == "/api/v1/maintenance/mw-1/end"
+
+
+def test_an_incident_names_similar_ones_and_how_they_ended(console: AppTest, api: FakeApi) -> None:
+    api.incidents[0]["similar"] = [{
+        "id": "inc-0", "title": "Engine stalled", "failure_mode": "engine_stalled",
+        "since": "2026-09-20T13:00:00Z", "resolved_at": "2026-09-20T14:00:00Z", "alike": ["mode"],
+        "ended": HOSTILE, "ended_by": "ada", "cards": ["R01"],
+    }]  # fmt: skip
+    console.query_params["id"] = "inc-1"
+    shown = text_of(view("incident", console))
+    assert "helped perhaps: R01" in shown
+    assert "![x](" not in shown

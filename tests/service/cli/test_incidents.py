@@ -132,3 +132,10 @@ def test_changes_are_listed_with_what_they_did(run: Run, api: str, world: World)
     shown = run("incidents", "changes").out
     assert "image 0.32 → 0.33" in shown
     assert json.loads(run("incidents", "changes", "-o", "json").out)[0]["verdict"] is None
+
+
+def test_a_hand_over_is_printed_as_markdown(run: Run, api: str) -> None:
+    told = run("incidents", "handover").out
+    assert told.startswith("# Hand-over")
+    assert "nobody has acknowledged it" in told
+    assert json.loads(run("incidents", "handover", "-o", "json").out)["owed"]
