@@ -52,7 +52,7 @@ def answer(found: Findings) -> dict[str, Any]:
         "to": rfc3339(said.until),
         "complete": not said.stopped,
         "stopped": said.stopped or None,
-        "interval_seconds": said.span.interval,
+        "tick_seconds": said.span.every or said.span.interval,
         "ticks": said.ticks,
         "pages": counts.pages,
         "tickets": counts.tickets,

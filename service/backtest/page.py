@@ -63,7 +63,7 @@ def page(found: Findings, made_by: str) -> str:
 
 def _extent(said: Mapping[str, Any]) -> str:
     return (
-        f"{said['ticks']} ticks of {said['interval_seconds']:g} s, "
+        f"{said['ticks']} ticks of {said['tick_seconds']:g} s, "
         f"{_text(said['from'])} to {_text(said['to'])}"
     )
 

@@ -30,6 +30,7 @@ def run(
     folder: Path,
     *,
     known: Path | None = None,
+    every: float = 0.0,
     suggest: bool = True,
     html: Path | None = None,
     told: Told = lambda _what, _done, _all: None,
@@ -40,7 +41,7 @@ def run(
         ConfigError, StoreError, StoreUnreachable: With the mend.
     """
     now = WallClock().now()
-    past, span = _opened(config, begin, end, now)
+    past, span = _opened(config, begin, end, every, now)
     try:
         listed: list[Known] = read_known(known, span.end) if known is not None else []
         span = where_it_holds(past, span)
@@ -74,7 +75,7 @@ def run(
         past.close()
 
 
-def _opened(config: Config, begin: str, end: str, now: float) -> tuple[Past, Span]:
+def _opened(config: Config, begin: str, end: str, every: float, now: float) -> tuple[Past, Span]:
     """The history, and the part of it that is asked for.
 
     Times relative to now count from the newest sample of a folder: a demo's clock is not ours.
@@ -82,11 +83,11 @@ def _opened(config: Config, begin: str, end: str, now: float) -> tuple[Past, Spa
     settings = config.settings
     interval = settings.interval_seconds
     if settings.prometheus_url:
-        span = span_of(begin, end, interval, now)
+        span = span_of(begin, end, interval, now, every)
         return of_prometheus(config, settings.prometheus_url, span), span
     past = of_data_folder(settings.data_dir)
     try:
-        return past, span_of(begin, end, interval, _newest(past))
+        return past, span_of(begin, end, interval, _newest(past), every)
     except TidegaugeError:
         past.close()
         raise

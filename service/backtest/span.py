@@ -14,22 +14,28 @@ from vocabulary.samples import Array
 _RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)(s|m|h|d|w)")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604_800.0}
 LONGEST = 366 * 86400.0
+SELDOM = 120.0
+"""Seconds between ticks at most: two that are farther apart are a gap to the desk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The ticks of a replay: multiples of *interval* seconds after *start*, up to *end*."""
+    """The ticks of a replay: multiples of *every* seconds after *start*, up to *end*."""
 
     start: float
     end: float
     interval: float
+    """Seconds between collections, and between the ticks of a live server."""
+    every: float = 0.0
+    """Seconds between ticks here; 0 for as often as live."""
 
     @property
     def moments(self) -> Array:
         """Every tick."""
-        first = math.floor(self.start / self.interval) + 1
-        last = math.floor(self.end / self.interval)
-        return np.arange(first, last + 1, dtype=np.float64) * self.interval
+        apart = self.every or self.interval
+        first = math.floor(self.start / apart) + 1
+        last = math.floor(self.end / apart)
+        return np.arange(first, last + 1, dtype=np.float64) * apart
 
     @property
     def seconds(self) -> float:
@@ -46,7 +52,7 @@ class Span:
         return replace(self, start=max(self.start, moment))
 
 
-def span_of(begin: str, end: str, interval: float, now: float) -> Span:
+def span_of(begin: str, end: str, interval: float, now: float, every: float = 0.0) -> Span:
     """*begin* to *end*; `-2h` counts back from *now*, and an empty end is *now*.
 
     Raises:
@@ -58,7 +64,11 @@ def span_of(begin: str, end: str, interval: float, now: float) -> Span:
         raise ConfigError(f"--from {begin} is not before --to {end or 'now'}; name an earlier one")
     if last - first > LONGEST:
         raise ConfigError(f"--from {begin} is more than a year before --to; name a later one")
-    return Span(first, last, interval)
+    if every and (every < interval or every > SELDOM or every % interval):
+        raise ConfigError(
+            f"--every {every:g} is no multiple of the interval of {interval:g} s up to {SELDOM:g}"
+        )
+    return Span(first, last, interval, every)
 
 
 def moment_of(text: str, now: float, flag: str) -> float:

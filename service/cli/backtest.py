@@ -48,6 +48,13 @@ def backtest(
     html: Annotated[
         Path | None, typer.Option(help="Write a report to read into this file.")
     ] = None,
+    every: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Judge only every so many seconds (60): faster, and blind to what is shorter.",
+        ),
+    ] = 0.0,
     suggest: Annotated[
         bool, typer.Option(help="Look for settings that would have been quieter.")
     ] = True,
@@ -71,8 +78,9 @@ def backtest(
         _demand_writable(html)
     with TemporaryDirectory(prefix="tidegauge-backtest-") as folder, _progress() as told:
         found = run(
-            effective, begin, end, Path(folder), known=known, suggest=suggest, html=html, told=told
-        )
+            effective, begin, end, Path(folder), known=known, every=every, suggest=suggest,
+            html=html, told=told,
+        )  # fmt: skip
     _tell(found, output)
     if found.said.unreachable:
         complain(found.said.stopped)
