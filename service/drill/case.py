@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,8 @@ class Case:
     """The scenario's own cluster, when it brings one."""
     hardship: str = ""
     """What befalls the product meanwhile, by its name in `HARDSHIPS`; empty when nothing does."""
+    one_incident: bool = False
+    """Whether the first fault is the cause of all others, so that one incident is right."""
 
     @property
     def id(self) -> str:
@@ -131,14 +134,44 @@ class Corpus:
         raise NotFound(f"no fault {word!r} in the simulator; known: {', '.join(everything)}")
 
 
-OVERLAPS: tuple[tuple[str, str, float], ...] = (
-    ("F27", "B03", 300.0),
-    ("F11", "F01", 420.0),
-    ("F24", "F30", 300.0),
-    ("F01", "B09", 60.0),
-    ("F52", "F01", 300.0),
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Two troubles at once."""
+
+    fault: str
+    other: str
+    """What goes on already when the fault begins."""
+    after: float
+    """Seconds the fault begins after that."""
+    here: bool = False
+    """Whether both are about the pool that the other one takes."""
+    caused: bool = False
+    """Whether the other one is the cause, so that one incident is right, and names it first."""
+    most: int = 1
+    """How many of the fault begin, each on a GPU of its own while there are GPUs."""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of the fault that are not drawn."""
+
+    @property
+    def name(self) -> str:
+        """`F27 during B03`, `F11 caused by F03`."""
+        return f"{self.fault} {'caused by' if self.caused else 'during'} {self.other}"
+
+
+OVERLAPS: tuple[Overlap, ...] = (
+    Overlap("F27", "B03", 300.0),
+    Overlap("F11", "F01", 420.0),
+    Overlap("F24", "F30", 300.0),
+    Overlap("F01", "B09", 60.0),
+    Overlap("F52", "F01", 300.0),
+    Overlap("F14", "B04", 300.0, here=True),
+    Overlap("F24", "F45", 60.0, caused=True, most=20),
+    # a policy that does no harm until calls are refused
+    Overlap("F11", "F03", 15.0, here=True, caused=True, fixed={"timeout": 40.0}),
+    Overlap("F01", "F56", 600.0),
+    Overlap("F24", "B13", 300.0),
 )
-"""Fault, what else goes on, and how many seconds the fault begins after that."""
+"""Pairs in which one trouble could hide, imitate or multiply the other."""
 
 
 def cases(
@@ -179,26 +212,46 @@ def overlapping(corpus: Corpus, seeds: Sequence[int], cluster: str = "demo") -> 
     """The pairs of `OVERLAPS`, for every seed; pairs whose parts are missing are left out."""
     everything = {**corpus.faults, **corpus.look_alikes}
     for seed in seeds:
-        for fault, other, after in OVERLAPS:
-            if fault in everything and other in everything:
-                yield _pair(everything[fault], everything[other], after, seed, cluster)
+        for one in OVERLAPS:
+            if one.fault in everything and one.other in everything:
+                yield _pair(one, everything[one.fault], everything[one.other], seed, cluster)
 
 
-def _pair(kind: type[Fault], other: type[Fault], after: float, seed: int, cluster: str) -> Case:
-    name = f"{kind.failure_mode.code} during {other.failure_mode.code}"
-    rng = _rng(name, seed)
-    first, second = (one.draw(rng, **_places(one, name, seed, cluster)) for one in (other, kind))
+def _pair(one: Overlap, kind: type[Fault], other: type[Fault], seed: int, cluster: str) -> Case:
+    rng = _rng(one.name, seed)
+    first, second = (
+        drawn.draw(rng, **{**_places(drawn, one.name, seed, cluster), **fixed})
+        for drawn, fixed in ((other, {}), (kind, one.fixed))
+    )
+    if one.here:
+        second = replace(second, pool=first.pool)  # type: ignore[attr-defined, type-var]
     onset = _rounded(CALM_SECONDS + float(rng.uniform(0.0, 600.0)))
-    longest = max(kind.detect_within + after, other.detect_within)
+    longest = max(kind.detect_within + one.after, other.detect_within)
+    events = [Event(onset, first), *(Event(onset + one.after, it) for it in _many(one, second,
+              CLUSTERS[cluster]))]  # fmt: skip
     return Case(
-        name,
+        one.name,
         seed,
         WEEK_START + _rounded(float(rng.uniform(0.0, WEEK))),
-        (Event(onset, first), Event(onset + after, second)),
+        tuple(events),
         onset + longest + AFTER_SECONDS,
         max(kind.history_days, other.history_days),
         cluster,
+        one_incident=one.caused,
     )
+
+
+def _many(one: Overlap, fault: Fault, spec: ClusterSpec) -> list[Fault]:
+    """The fault, or as many of it as are wanted, one on each GPU that a replica holds."""
+    if one.most == 1:
+        return [fault]
+    gpus = [
+        {"pool": pool.name, "ordinal": ordinal, "member": member}
+        for pool in spec.pools
+        for ordinal in range(pool.replicas)
+        for member in range(pool.gpus_per_replica)
+    ]
+    return [replace(fault, **place) for place in gpus[: one.most]]  # type: ignore[type-var]
 
 
 def named_case(corpus: Corpus, name: str, seed: int, cluster: str) -> Case:
@@ -207,15 +260,14 @@ def named_case(corpus: Corpus, name: str, seed: int, cluster: str) -> Case:
     Raises:
         NotFound: No drill has such a case.
     """
-    fault, _, other = name.partition(" during ")
     if name == "calm":
         return calm(seed, 1.0, cluster)
-    if not other:
-        return alone(corpus.named(fault), seed, cluster)
+    if " " not in name:
+        return alone(corpus.named(name), seed, cluster)
     for one in overlapping(corpus, [seed], cluster):
         if one.name.lower() == name.lower():
             return one
-    pairs = ", ".join(f"{first} during {second}" for first, second, _ in OVERLAPS)
+    pairs = ", ".join(one.name for one in OVERLAPS)
     raise NotFound(f"no drill has the case {name!r}; pairs: {pairs}")
 
 

@@ -54,6 +54,7 @@ def play(case: Case, overrides: Mapping[str, Any] | None = None) -> dict[str, An
         "seed": case.seed,
         "start": case.start,
         "seconds": case.seconds,
+        "one_incident": case.one_incident,
         "truths": truths,
         "incidents": final,
         "cost": {

@@ -6,6 +6,7 @@ hour after the end: queues drain and pods load). Whatever belongs to no fault is
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -41,7 +42,8 @@ class Verdict:
     firing: int
     """How often receivers were told, all incidents of the fault together."""
     apart: bool
-    """No other fault of the case was found through the same incident."""
+    """No other fault of the case was found through the same incident; where one is the cause of
+    the others, that they were found through one incident."""
     said: str
     """What the incident said first; empty when there was none."""
 
@@ -99,10 +101,11 @@ class Share:
 def verdicts(record: Mapping[str, Any]) -> list[Verdict]:
     """Every fault of one record that should have been found."""
     truths = [one for one in record["truths"] if not one["benign"] and one["began"]]
-    best = [_best(truth) for truth in truths]
+    lead = {truths[0]["code"]} if truths and record.get("one_incident") else set()
+    best = [_best(truth, lead) for truth in truths]
     ids = [one["id"] for one in best if one is not None]
     return [
-        _verdict(record, truth, one, shared=one is not None and ids.count(one["id"]) > 1)
+        _verdict(record, truth, one, lead, shared=one is not None and ids.count(one["id"]) > 1)
         for truth, one in zip(truths, best, strict=True)
     ]
 
@@ -149,7 +152,7 @@ def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             family: _rates([one for one in judged if _FAMILIES.get(one.code) == family])
             for family in sorted({_FAMILIES.get(one.code, "") for one in judged} - {""})
         },
-        "overlaps": _rates([one for one in judged if " during " in one.case]),
+        "overlaps": _rates([one for one in judged if _paired(one.case)]),
         "hardships": [
             {"name": name, **_rates([one for one in judged if _hardship(one.case) == name])}
             for name in sorted({_hardship(one.case) for one in judged} - {""})
@@ -173,15 +176,23 @@ def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _paired(case: str) -> bool:
+    """Whether a case of this name is two troubles at once."""
+    return " during " in case or " caused by " in case
+
+
 def _hardship(case: str) -> str:
     """What befell the product in a case of this name; empty when nothing did."""
     return case.partition(" with ")[2]
 
 
-def _best(truth: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The incident through which a fault is found: the one that names it best, then the first."""
+def _best(truth: Mapping[str, Any], lead: AbstractSet[str]) -> Mapping[str, Any] | None:
+    """The incident through which a fault is found: the one that names it, or what it comes from
+    (*lead*), best; then the first.
+    """  # noqa: D205 - one sentence does not hold it
     mine = [one for one in truth["seen"] if _belongs(one, truth)]
-    order = [(_rank(one, truth["code"]) or 9, one["opened_at"], one["id"]) for one in mine]
+    codes = {truth["code"]} | lead
+    order = [(_rank(one, codes) or 9, one["opened_at"], one["id"]) for one in mine]
     return mine[order.index(min(order))] if mine else None
 
 
@@ -189,6 +200,7 @@ def _verdict(
     record: Mapping[str, Any],
     truth: Mapping[str, Any],
     best: Mapping[str, Any] | None,
+    lead: AbstractSet[str],
     *,
     shared: bool,
 ) -> Verdict:
@@ -201,18 +213,18 @@ def _verdict(
         severity=truth["severity"],
         found=best is not None,
         delay=None if best is None else best["opened_at"] - truth["at"],
-        rank=0 if best is None else _rank(best, truth["code"]),
+        rank=0 if best is None else _rank(best, {truth["code"]} | lead),
         entity=best is not None and bool(set(truth["entities"]) & set(best["entities"])),
         card=best is not None and bool(best["cards"]) and best["cards"][0] in truth["first_cards"],
         firing=sum(one["firing"] for one in told),
-        apart=best is not None and not shared,
+        apart=best is not None and shared is bool(lead),
         said="" if best is None else f"{best['code']} {best['title']}",
     )
 
 
-def _rank(incident: Mapping[str, Any], code: str) -> int:
+def _rank(incident: Mapping[str, Any], right: AbstractSet[str]) -> int:
     codes = [cause["code"] for cause in incident["causes"]] or [incident["code"]]
-    return codes.index(code) + 1 if code in codes else 0
+    return next((place for place, code in enumerate(codes, 1) if code in right), 0)
 
 
 def _belongs(incident: Mapping[str, Any], truth: Mapping[str, Any]) -> bool:

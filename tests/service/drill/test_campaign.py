@@ -50,6 +50,28 @@ def test_every_case_has_an_id_of_its_own() -> None:
     assert len({case.id for case in plan}) == len(plan)
 
 
+def test_of_two_troubles_the_second_begins_while_the_first_goes_on() -> None:
+    pairs = {case.name: case for case in overlapping(CORPUS, [1])}
+    assert {"F14 during B04", "F24 caused by F45", "F11 caused by F03", "F01 during F56"} <= (
+        pairs.keys()
+    )
+    for case in pairs.values():
+        first, *others = case.events
+        assert all(first.after < one.after < first.after + first.fault.duration for one in others)
+        assert case.one_incident is (" caused by " in case.name)
+    shortage, scaling = (one.fault for one in reversed(pairs["F14 during B04"].events))
+    assert shortage.pool == scaling.pool  # type: ignore[attr-defined]
+
+
+def test_many_stragglers_are_on_as_many_gpus() -> None:
+    for cluster, most in (("demo", 11), ("held-out", 19)):
+        (case,) = (one for one in overlapping(CORPUS, [1], cluster)
+                   if one.name == "F24 caused by F45")  # fmt: skip
+        places = {(one.fault.pool, one.fault.ordinal, one.fault.member)  # type: ignore[attr-defined]
+                  for one in case.events[1:]}  # fmt: skip
+        assert len(places) == len(case.events) - 1 == most
+
+
 def test_an_unknown_fault_is_named_with_those_that_there_are() -> None:
     with pytest.raises(NotFound, match=r"F99.*F01"):
         CORPUS.named("F99")

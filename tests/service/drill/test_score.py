@@ -156,3 +156,17 @@ def test_no_false_page_still_bounds_the_rate() -> None:
     score = summary([record(incidents=[], case="calm", seconds=100 * 3600.0)])
     assert score["calm"]["pages"]["per_hour"] == 0.0
     assert score["calm"]["pages"]["at_most"] == pytest.approx(2.996 / 100.0, abs=1e-4)
+
+
+def test_what_another_trouble_causes_is_right_under_its_cause_and_in_one_incident() -> None:
+    cause = truth(code="F03", seen=[incident(causes=[{"code": "F03", "entity": "pool/chat"}])])
+    storm = truth(code="F11", at=ONSET + 60.0, seen=cause["seen"])
+    told = record(cause, storm, incidents=cause["seen"], one_incident=True)
+    assert [(one.rank, one.apart) for one in verdicts(told)] == [(1, True), (1, True)]
+    assert [(one.rank, one.apart) for one in verdicts({**told, "one_incident": False})] == [
+        (1, False), (0, False),
+    ]  # fmt: skip
+    other = incident(id="inc-2", code="F11", causes=[{"code": "F11", "entity": "pool/chat"}])
+    split = truth(code="F11", at=ONSET + 60.0, seen=[other])
+    two = record(cause, split, incidents=[*cause["seen"], other], one_incident=True)
+    assert [(one.rank, one.apart) for one in verdicts(two)] == [(1, False), (1, False)]
