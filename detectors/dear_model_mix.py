@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors._evidence import average, say, span, without
+from detectors import _prompts
+from detectors._evidence import average, middle, say, span, without
 from estimators.bursts import share_burst
 from estimators.onset import step_time
 from fleet import identity
@@ -44,7 +45,7 @@ class DearModelMix(Detector):
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.DEAR_MODEL_MIX
-    watches: ClassVar[tuple[Watch, ...]] = (SPEND, CALLS)
+    watches: ClassVar[tuple[Watch, ...]] = (SPEND, CALLS, _prompts.PROMPTS)
 
     dearer: float = 1.25
     """Dollars a call, by the change of the mix alone, over before."""
@@ -58,6 +59,8 @@ class DearModelMix(Detector):
     """How much more calls scatter than independent ones do, at most."""
     chance: float = 1e-6
     """Probability of such a move by chance."""
+    longer: float = 2.0
+    """Prompts over the longest that are usual, from which a loop came on top and nothing moved."""
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every tenant whose calls became dear."""
@@ -86,6 +89,8 @@ class DearModelMix(Detector):
         if not (ratio >= self.dearer and after[dear] - before[dear] >= self.least_share):
             return None
         if not self._sure(scene, mix, dear, usual[dear], past):
+            return None
+        if middle(_prompts.growth(scene, tenant, mix.models[dear])[-10:]) >= self.longer:
             return None
         moved = step_time(times, usual[dear])
         since = moved if moved is not None and moved >= begin - 3600.0 else begin

@@ -165,7 +165,7 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
     },
     f.RUNAWAY_AGENT: {
         Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG, f.CONTEXT_BLOAT, f.DEAR_MODEL_MIX),
-        Reach.SERVICE: (*_SQUEEZED, f.PREFIX_CACHE_COLLAPSE),
+        Reach.SERVICE: (*_SQUEEZED, f.PREFIX_CACHE_COLLAPSE, f.PREFILL_INTERFERENCE),
     },
     f.RUNAWAY_OUTPUT: {
         Reach.TENANT: (f.COST_SPIKE, f.TENANT_HOG),
@@ -238,7 +238,7 @@ DATING = {
     f.TENANT_HOG.word: 900.0,
     f.PREFIX_CACHE_COLLAPSE.word: 900.0,
     f.RUNAWAY_OUTPUT.word: 600.0,
-    f.DEAR_MODEL_MIX.word: 600.0,
+    f.DEAR_MODEL_MIX.word: 1200.0,
     f.COST_SPIKE.word: 900.0,
 }
 """Seconds by which a symptom may be dated too early, above what every detector may be: these

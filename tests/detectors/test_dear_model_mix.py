@@ -53,3 +53,13 @@ def test_a_move_between_models_of_one_price_costs_nobody_anything() -> None:
 
 def test_a_move_to_the_cheap_model_is_good_news() -> None:
     assert findings(used(step(ONSET, 1.0, 2.0), step(ONSET, 1.0, 0.1))) == []
+
+
+def test_a_loop_whose_prompts_multiply_came_on_top_and_moved_nothing() -> None:
+    """F30."""
+    moved = used(step(ONSET, 2.0, 1.2), step(ONSET, 0.2, 1.0))
+    for model, prompts in (("cheap", 4000.0), ("dear", step(ONSET, 4000.0, 20_000.0))):
+        moved.put(signals.TENANT_PROMPT_LENGTH, prompts, tenant="acme", model=model)
+    assert findings(moved) == []
+    moved.put(signals.TENANT_PROMPT_LENGTH, 4000.0, tenant="acme", model="dear")
+    assert len(findings(moved)) == 1
