@@ -30,6 +30,13 @@ class Api:
         wanted = tuple(sorted((k, str(v)) for k, v in query.items() if v not in {None, ""}))
         return _cached_get(self.url, self._token, path, wanted)
 
+    def text(self, path: str, **query: str) -> str:
+        """The document at *path*, or the sentence why there is none; never kept."""
+        try:
+            return _send("GET", self.url + path, headers=_headers(self._token), params=query).text
+        except ApiError as error:
+            return str(error)
+
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Act once; then forget what was read before."""
         headers = {**_headers(self._token), "Idempotency-Key": uuid.uuid4().hex}
@@ -55,6 +62,10 @@ def _cached_get(url: str, token: str, path: str, query: tuple[tuple[str, str], .
 
 
 def _request(method: str, url: str, **arguments: Any) -> Any:
+    return _send(method, url, **arguments).json()
+
+
+def _send(method: str, url: str, **arguments: Any) -> httpx2.Response:
     try:
         answer = httpx2.request(method, url, timeout=10.0, trust_env=False, **arguments)
     except httpx2.HTTPError as error:
@@ -71,4 +82,4 @@ def _request(method: str, url: str, **arguments: Any) -> Any:
         except ValueError:
             reason = ""
         raise ApiError(str(reason) or f"The API answered HTTP {answer.status_code}.")
-    return answer.json()
+    return answer

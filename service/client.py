@@ -26,14 +26,26 @@ class ApiClient:
         """The JSON at *path*."""
         return self._call("GET", path, {}, params={k: v for k, v in query.items() if v is not None})
 
+    def text(self, path: str, **query: Any) -> str:
+        """The document at *path*, as it is."""
+        answer = self._send("GET", path, {}, params=query)
+        if answer.status_code >= 400:
+            answered(answer, f"{self.url}{path}")
+        return answer.text
+
     def post(self, path: str, body: Mapping[str, Any], idempotency_key: str = "") -> Any:
         """Send *body*; the same key twice acts once."""
         return self._call("POST", path, {"Idempotency-Key": idempotency_key}, json=dict(body))
 
     def _call(self, method: str, path: str, headers: Mapping[str, str], **arguments: Any) -> Any:
+        return answered(self._send(method, path, headers, **arguments), f"{self.url}{path}")
+
+    def _send(
+        self, method: str, path: str, headers: Mapping[str, str], **arguments: Any
+    ) -> httpx2.Response:
         known = {"Authorization": f"Bearer {self.token}" if self.token else "", **headers}
         try:
-            answer = httpx2.request(
+            return httpx2.request(
                 method,
                 self.url + path,
                 headers={name: value for name, value in known.items() if value},
@@ -46,7 +58,6 @@ class ApiClient:
                 f"no answer from {self.url} ({type(error).__name__}); is `tidegauge up` or "
                 "`tidegauge serve` running there? Name another with --api-url"
             ) from error
-        return answered(answer, f"{self.url}{path}")
 
 
 def answered(answer: httpx2.Response, where: str) -> Any:

@@ -150,6 +150,11 @@ def _acts(api: Api, one: dict[str, Any]) -> None:
         why = st.text_input("What ended it")
         if st.form_submit_button("Resolve"):
             _act(api, f"{where}/resolve", {"reason": why})
+    row.download_button(
+        "Report", lambda: api.text(f"{where}/report", format="html"), f"{one['id']}.html",
+        "text/html", key="report", icon=":material/download:", on_click="ignore",
+        help="One HTML file with charts, to be kept, printed or sent.",
+    )  # fmt: skip
     with row.popover("Note"), st.form("note", border=False):
         text = st.text_area("Note")
         if st.form_submit_button("Save") and text:

@@ -12,6 +12,7 @@ from service.api import (
     hooks,
     incidents,
     problems,
+    reports,
     series,
     shifts,
     spend,
@@ -50,7 +51,7 @@ def create_app(wiring: Wiring, receiver: Receiver | None = None) -> FastAPI:
     app.state.wiring = wiring
     app.state.evaluations = BoundedSemaphore(series.EVALUATIONS)
     app.state.signatures = hooks.Signatures(wiring.hook_secret)
-    for part in (incidents, shifts, fleet, series, spend, actions, hooks, health):
+    for part in (incidents, reports, shifts, fleet, series, spend, actions, hooks, health):
         app.include_router(part.router)
     app.include_router(over_http.router(receiver or receiver_of(wiring)))
     app.router.routes.append(Route("/mcp", McpDoor(wiring.summary), methods=["POST"]))

@@ -62,7 +62,7 @@ def series(
     first, last = _span(wiring, start, to)
     every = _step(last - first, step)
     begin = math.floor(first / every) * every
-    with _slot(request):
+    with slot(request):
         frame = wiring.store.evaluate(wanted, begin, last, every)
     frame, match = _narrowed(frame, about, wiring.scene())
     kept, left_out = _strongest(frame)
@@ -133,7 +133,7 @@ def _extremes(part: Array) -> tuple[Array, Array]:
 
 
 @contextmanager
-def _slot(request: Request) -> Iterator[None]:
+def slot(request: Request) -> Iterator[None]:
     """One of the few evaluations at once, so that charts cannot starve detection."""
     slots: BoundedSemaphore = request.app.state.evaluations
     if not slots.acquire(timeout=PATIENCE_SECONDS):

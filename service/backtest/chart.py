@@ -35,6 +35,8 @@ class Chart:
     """Levels to compare with: what was expected, and the bounds."""
     unit: str
     title: str
+    marks: Sequence[float] = ()
+    """Moments at which something was changed."""
 
     def svg(self) -> str:
         """Self-contained, in the colours of the page around it."""
@@ -44,6 +46,7 @@ class Chart:
             f'aria-label="{escape(self.title, quote=True)}">'
             f"{self._shade()}{self._axis(low, high)}"
             + "".join(self._level(level, low, high) for level in self.lines)
+            + "".join(self._mark(at) for at in self.marks)
             + "".join(self._line(row, low, high) for row in self.rows)
             + "</svg>"
         )
@@ -86,6 +89,11 @@ class Chart:
     def _level(self, value: float, low: float, high: float) -> str:
         height = self._y(value, low, high)
         return f'<path class="level" d="M{_LEFT} {height:.1f}H{WIDTH - 4}"/>'
+
+    def _mark(self, moment: float) -> str:
+        if not self.times[0] <= moment <= self.times[-1]:
+            return ""
+        return f'<path class="change" d="M{self._x(moment):.1f} 4V{HEIGHT - _BOTTOM}"/>'
 
     def _line(self, row: Array, low: float, high: float) -> str:
         pen, parts = "M", []

@@ -13,11 +13,11 @@ MOST_CHARTS = 3
 MOST_DRAWN = 100
 """Incidents with charts; a page of more is for reading, not for looking."""
 
-_POLICY = (
+POLICY = (
     '<meta http-equiv="Content-Security-Policy" '
     "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
 )
-_STYLE = """
+STYLE = """
 :root{color-scheme:light dark;--ink:#1d2733;--faint:#5d6b7a;--ground:#fff;--card:#f5f7fa;
 --edge:#d5dce4;--page:#b42318;--ticket:#8a5a00;--good:#1a6b3c;--line:#1f5fa8;--shade:#f3c9c4}
 @media (prefers-color-scheme:dark){:root{--ink:#e3e9f0;--faint:#9aa8b7;--ground:#12171d;
@@ -45,9 +45,9 @@ def page(found: Findings, made_by: str) -> str:
     said = answer(found)
     parts = [
         "<!doctype html><html lang=en><head><meta charset=utf-8>",
-        _POLICY,
+        POLICY,
         '<meta name=viewport content="width=device-width">',
-        f"<title>Backtest of {_text(said['source'])}</title><style>{_STYLE}</style></head><body>",
+        f"<title>Backtest of {_text(said['source'])}</title><style>{STYLE}</style></head><body>",
         f"<h1>{_text(headline(found))}</h1>",
         f"<p class=faint>{_text(said['source'])}: {_extent(said)}. {_text(made_by)}</p>",
         *_known(said["known"]),

@@ -2,6 +2,7 @@
 
 import getpass
 import uuid
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -235,13 +236,22 @@ def note(
     _act(_client(config, api_url), incident_id, "note", {"text": text}, key)
 
 
+class Document(StrEnum):
+    """How a report is written."""
+
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
 @app.command()
 def report(
     incident_id: IdArgument,
     config: ConfigOption = None,
     api_url: ApiOption = None,
+    document: Annotated[
+        Document, typer.Option("--format", help="markdown, or one html file with charts.")
+    ] = Document.MARKDOWN,
 ) -> None:
-    """Print the incident as a Markdown report."""
-    from service.report import markdown
-
-    typer.echo(markdown(_client(config, api_url).get(f"/api/v1/incidents/{incident_id}")))
+    """Print the incident as a report: Markdown for a ticket, or HTML that stands by itself."""
+    path = f"/api/v1/incidents/{incident_id}/report"
+    typer.echo(_client(config, api_url).text(path, format=document.value), nl=False)

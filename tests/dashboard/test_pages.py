@@ -209,3 +209,9 @@ def test_an_incident_names_similar_ones_and_how_they_ended(console: AppTest, api
     shown = text_of(view("incident", console))
     assert "helped perhaps: R01" in shown
     assert "![x](" not in shown
+
+
+def test_an_incident_can_be_taken_away_as_a_file(console: AppTest, api: FakeApi) -> None:
+    console.query_params["id"] = "inc-1"
+    (button,) = view("incident", console).get("download_button")
+    assert button.proto.label == "Report"

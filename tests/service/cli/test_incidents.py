@@ -139,3 +139,11 @@ def test_a_hand_over_is_printed_as_markdown(run: Run, api: str) -> None:
     assert told.startswith("# Hand-over")
     assert "nobody has acknowledged it" in told
     assert json.loads(run("incidents", "handover", "-o", "json").out)["owed"]
+
+
+def test_a_report_is_one_html_file_on_demand(run: Run, api: str) -> None:
+    page = run("incidents", "report", "i-0", "--format", "html")
+    assert (page.code, page.err) == (0, "")
+    assert page.out.startswith("<!doctype html>")
+    assert page.out.endswith("</html>\n")
+    assert run("incidents", "report", "nope", "--format", "html").code == 2
