@@ -43,7 +43,7 @@ class Chart:
         low, high = self._range()
         return (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-            f'aria-label="{escape(self.title, quote=True)}">'
+            f'aria-label="{harmless(self.title)}">'
             f"{self._shade()}{self._axis(low, high)}"
             + "".join(self._level(level, low, high) for level in self.lines)
             + "".join(self._mark(at) for at in self.marks)
@@ -75,7 +75,7 @@ class Chart:
     def _axis(self, low: float, high: float) -> str:
         marks = [
             f'<text x="{_LEFT - 6}" y="{self._y(value, low, high) + 4:.1f}" '
-            f'text-anchor="end">{_number(value)}</text>'
+            f'text-anchor="end">{value:.3g}</text>'
             for value in (low, high)
         ]
         for moment, anchor in ((self.times[0], "start"), (self.times[-1], "end")):
@@ -133,5 +133,7 @@ def chart_of(
     return Chart(frame.times, rows, incident.since, end, lines, evidence.unit or signal.unit, title)
 
 
-def _number(value: float) -> str:
-    return escape(f"{value:.3g}")
+def harmless(value: object) -> str:
+    """*value* as text of HTML: escaped, and without what steers a terminal or the way one reads."""
+    clean = "".join(letter if letter.isprintable() else " " for letter in str(value))
+    return escape(clean, quote=True)

@@ -1,11 +1,10 @@
 """The report as one HTML file: no script, no outside request, every word of telemetry escaped."""
 
 from collections.abc import Iterable, Mapping
-from html import escape
 from typing import Any
 
 from service.backtest.answer import Findings, answer, headline
-from service.backtest.chart import Chart, chart_of
+from service.backtest.chart import Chart, chart_of, harmless
 from vocabulary.incidents import Incident
 
 MOST_CHARTS = 3
@@ -47,9 +46,9 @@ def page(found: Findings, made_by: str) -> str:
         "<!doctype html><html lang=en><head><meta charset=utf-8>",
         POLICY,
         '<meta name=viewport content="width=device-width">',
-        f"<title>Backtest of {_text(said['source'])}</title><style>{STYLE}</style></head><body>",
-        f"<h1>{_text(headline(found))}</h1>",
-        f"<p class=faint>{_text(said['source'])}: {_extent(said)}. {_text(made_by)}</p>",
+        f"<title>Backtest of {harmless(said['source'])}</title><style>{STYLE}</style></head><body>",
+        f"<h1>{harmless(headline(found))}</h1>",
+        f"<p class=faint>{harmless(said['source'])}: {_extent(said)}. {harmless(made_by)}</p>",
         *_known(said["known"]),
         *_suggestions(said["suggestions"]),
         "<h2>What would have been told</h2>",
@@ -64,7 +63,7 @@ def page(found: Findings, made_by: str) -> str:
 def _extent(said: Mapping[str, Any]) -> str:
     return (
         f"{said['ticks']} ticks of {said['tick_seconds']:g} s, "
-        f"{_text(said['from'])} to {_text(said['to'])}"
+        f"{harmless(said['from'])} to {harmless(said['to'])}"
     )
 
 
@@ -83,10 +82,10 @@ def _incident(body: Mapping[str, Any], charts: Iterable[Chart]) -> Iterable[str]
     told = ", ".join([*body["paged_at"], *body["ticketed_at"]])
     yield (
         f"<details{' open' if body['told'] == 'page' else ''}><summary>"
-        f"<span class={body['told']}>{body['told']}</span> {_text(body['since'])} "
-        f"{_text(body['title'])}</summary>"
+        f"<span class={body['told']}>{body['told']}</span> {harmless(body['since'])} "
+        f"{harmless(body['title'])}</summary>"
     )
-    yield f"<p>{_text(body['headline'])}</p><table>"
+    yield f"<p>{harmless(body['headline'])}</p><table>"
     rows = {
         "told at": told,
         "lasted": f"{body['lasted_seconds'] / 60:.0f} min{over}",
@@ -100,25 +99,25 @@ def _incident(body: Mapping[str, Any], charts: Iterable[Chart]) -> Iterable[str]
             for one in body["changes"][:5]
         ),
     }
-    yield from (f"<tr><th>{name}<td>{_text(value)}" for name, value in rows.items() if value)
+    yield from (f"<tr><th>{name}<td>{harmless(value)}" for name, value in rows.items() if value)
     yield "</table><p>Why:</p><ol>"
     yield from (
-        f"<li>{_text(one['failure_mode'])} on {_text(one['entity']['name'])} "
-        f"({one['score']:.2f}): {_text(one['why'])}"
+        f"<li>{harmless(one['failure_mode'])} on {harmless(one['entity']['name'])} "
+        f"({one['score']:.2f}): {harmless(one['why'])}"
         for one in causes[:3]
     )
     yield "</ol>"
     yield from (f"<figure>{one.svg()}{_caption(one)}</figure>" for one in charts)
     yield "<p>Evidence:</p><ul>"
     yield from (
-        f"<li>{_text(one['text'])}<pre><code>{_text(one['promql'])}</code></pre>"
+        f"<li>{harmless(one['text'])}<pre><code>{harmless(one['promql'])}</code></pre>"
         for one in body["evidence"]
     )
-    yield f"</ul><p class=faint>{_text(body['id'])} {_text(body['code'])}</p></details>"
+    yield f"</ul><p class=faint>{harmless(body['id'])} {harmless(body['code'])}</p></details>"
 
 
 def _caption(chart: Chart) -> str:
-    return f"<figcaption class=faint>{_text(chart.title)} ({_text(chart.unit)})</figcaption>"
+    return f"<figcaption class=faint>{harmless(chart.title)} ({harmless(chart.unit)})</figcaption>"
 
 
 def _known(known: list[Mapping[str, Any]]) -> Iterable[str]:
@@ -129,8 +128,8 @@ def _known(known: list[Mapping[str, Any]]) -> Iterable[str]:
         after = one["after_seconds"]
         about = " ".join(filter(None, (one["entity"], one["what"])))
         yield (
-            f"<tr><td class={_text(one['outcome'].split()[0])}>{_text(one['outcome'])}"
-            f"<td>{_text(one['start'])}<td>{_text(one['end'])}<td>{_text(about)}"
+            f"<tr><td class={harmless(one['outcome'].split()[0])}>{harmless(one['outcome'])}"
+            f"<td>{harmless(one['start'])}<td>{harmless(one['end'])}<td>{harmless(about)}"
             f"<td>{'' if after is None else f'{after / 60:.1f} min'}"
         )
     yield "</table>"
@@ -140,7 +139,7 @@ def _suggestions(found: list[Mapping[str, Any]]) -> Iterable[str]:
     if found:
         yield "<h2>What would have been quieter</h2>"
         yield "<p class=faint>Proven by running the desk again on the same findings.</p><ul>"
-        yield from (f"<li>{_text(one['text'])}" for one in found)
+        yield from (f"<li>{harmless(one['text'])}" for one in found)
         yield "</ul>"
 
 
@@ -148,7 +147,7 @@ def _blind(found: list[Mapping[str, Any]]) -> Iterable[str]:
     if found:
         yield f"<details><summary>{len(found)} failure modes could not be seen</summary><ul>"
         yield from (
-            f"<li>{_text(one['title'])}: no value of {_text(', '.join(one['signals']))}"
+            f"<li>{harmless(one['title'])}: no value of {harmless(', '.join(one['signals']))}"
             for one in found
         )
         yield "</ul></details>"
@@ -157,14 +156,8 @@ def _blind(found: list[Mapping[str, Any]]) -> Iterable[str]:
 def _trouble(found: Mapping[str, int]) -> Iterable[str]:
     if found:
         yield "<h2>What the store could not answer</h2><ul>"
-        yield from (f"<li>{_text(what)} ({times} ticks)" for what, times in found.items())
+        yield from (f"<li>{harmless(what)} ({times} ticks)" for what, times in found.items())
         yield "</ul>"
-
-
-def _text(value: object) -> str:
-    """Harmless in HTML: escaped, and without what steers the direction of text."""
-    clean = "".join(letter if letter.isprintable() else " " for letter in str(value))
-    return escape(clean, quote=True)
 
 
 def _figure(value: float | None) -> str:
