@@ -55,6 +55,14 @@ def _filter(block: Numbers, start: Numbers, gain: npt.NDArray[Any]) -> Numbers:
     return found
 
 
+def decayed(weighted: Numbers, start: Numbers, gain: np.float32) -> Numbers:
+    """The average after the last row of a block whose rows bear their weight already."""
+    keep = np.float32(1.0) - gain
+    coefficients = np.ones(1, np.float32), np.array([1.0, -keep], np.float32)
+    found: Numbers = lfilter(*coefficients, weighted, axis=0, zi=(start * keep)[None])[0][-1]
+    return found
+
+
 def before(block: Numbers, start: Numbers) -> Numbers:
     """Each row's predecessor; *start* is the first row's."""
     return np.concatenate([start[None], block[:-1]])

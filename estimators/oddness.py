@@ -87,8 +87,8 @@ class Oddness:
         np.clip(bands, -MOST, MOST, out=bands)
         if ages.min() < UNSIZED:
             bands *= (ages >= UNSIZED)[:, None]
-        products = whitening.products(np.clip(bands, -CLIPPED, CLIPPED))
-        return bands, known[-1], averages(products, part["shape"], memory)[-1]
+        shape = whitening.learnt(part["shape"], np.clip(bands, -CLIPPED, CLIPPED), memory)
+        return bands, known[-1], shape
 
     def _stand_in(self, usual: Numbers, ages: npt.NDArray[np.int32]) -> None:
         """A slow band shows its size late; until then the next faster band's stands in for it."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from estimators.averages import Numbers
+from estimators.averages import NARROW, Numbers, decayed
 
 Packed = npt.NDArray[np.int16]
 Column = npt.NDArray[np.float64]
@@ -26,10 +26,23 @@ def pairs(count: int) -> int:
     return count * (count + 1) // 2
 
 
-def products(vectors: Numbers) -> Numbers:
-    """The lower triangle of `z zᵀ` row by row; vectors are [time, entry, series]."""
+def learnt(covariance: Numbers, vectors: Numbers, gain: np.float32) -> Numbers:
+    """The averaged lower triangle of `z zᵀ` after each row of [time, entry, series] vectors."""
+    weighted = vectors * np.sqrt(gain)
+    if len(vectors) > 2 and covariance.size <= NARROW:
+        return decayed(_products(weighted), covariance, gain)
+    keep = np.float32(1.0) - gain
+    result, product = covariance.copy(), np.empty_like(covariance)
+    for row in weighted:
+        result *= keep
+        result += _products(row[None], product[None])[0]
+    return result
+
+
+def _products(vectors: Numbers, result: Numbers | None = None) -> Numbers:
     rows, count, series = vectors.shape
-    result = np.empty((rows, pairs(count), series), np.float32)
+    if result is None:
+        result = np.empty((rows, pairs(count), series), np.float32)
     at = 0
     for i in range(count):
         np.multiply(vectors[:, i : i + 1], vectors[:, : i + 1], out=result[:, at : at + i + 1])
