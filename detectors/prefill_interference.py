@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from detectors._evidence import average, by, middle, say, span
+from estimators.bursts import share_burst
 from estimators.onset import run_start
 from fleet import identity
 from vocabulary import failure_modes, signals
@@ -29,6 +30,7 @@ GAPS = _watch(signals.LONG_GAPS)
 MEDIAN = _watch(signals.ITL_MEDIAN)
 PROMPT = _watch(signals.PROMPT_LENGTH)
 PREEMPTIONS = _watch(signals.PREEMPTION_RATE)
+TOKENS = _watch(signals.OUTPUT_TOKEN_RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class PrefillInterference(Detector):
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.PREFILL_INTERFERENCE
-    watches: ClassVar[tuple[Watch, ...]] = (GAPS, MEDIAN, PROMPT, PREEMPTIONS)
+    watches: ClassVar[tuple[Watch, ...]] = (GAPS, MEDIAN, PROMPT, PREEMPTIONS, TOKENS)
 
     hold_seconds: float = 600.0
     """How long it must last."""
@@ -51,6 +53,11 @@ class PrefillInterference(Detector):
     """Share of gaps longer than half a second: one in 3000 halts about one answer in ten."""
     times_share: float = 4.0
     """The same over before."""
+    batch: float = 20.0
+    """Answers that one long prompt holds up: their gaps are one event. Our judgement."""
+    chance: float = 1e-5
+    """Probability that so many events come by chance: a few long prompts in ten minutes are none
+    of anybody's business."""
     flat: float = 1.2
     """Median gap over before, at most: the middle must not have moved. A release that is a quarter
     slower makes long prompts hold answers up for longer too, and is another failure."""
@@ -72,7 +79,7 @@ class PrefillInterference(Detector):
             yield self._finding(scene, pool, hit)
 
     def _since(self, scene: Scene, row: dict[Watch, Array]) -> float | None:
-        if not {GAPS, MEDIAN, PROMPT} <= set(row):
+        if not {GAPS, MEDIAN, PROMPT, TOKENS} <= set(row):
             return None
         times, begin = scene.frame(GAPS).times, scene.now - self.hold_seconds
         if PREEMPTIONS in row:
@@ -90,9 +97,22 @@ class PrefillInterference(Detector):
             or lately[MEDIAN] > self.flat * usual[MEDIAN]
         ):
             return None
-        if lately[PROMPT] < self.longer * usual[PROMPT]:
+        made = average(span(times, row[TOKENS], begin, scene.now)) * self.hold_seconds
+        longer = lately[PROMPT] >= self.longer * usual[PROMPT]
+        if not (longer and self._more(lately[GAPS], usual[GAPS], made)):
             return None
         return min(run_start(times, row[GAPS], row[GAPS] >= 0.5 * limit) or begin, begin)
+
+    def _more(self, share: float, usual: float, made: float) -> bool:
+        """Whether *share* of the *made* tokens came late more often than chance has it.
+
+        The past is as long as is looked back on, at the median share: starts do not count.
+        """
+        if not made > 0.0:
+            return False
+        past = made * LOOKBACK / self.hold_seconds
+        burst = share_burst(share * made, made, usual * past, past, self.batch)
+        return burst is not None and burst.p_value < self.chance
 
     def _finding(self, scene: Scene, pool: str, hit: list[tuple[Replica, float]]) -> Finding:
         first = hit[0][0]

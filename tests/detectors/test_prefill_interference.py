@@ -49,6 +49,13 @@ def test_freezes_have_no_longer_prompts_and_preemption_explains_itself() -> None
     assert findings(preemptions_per_second=step(ONSET, 0.0, 0.5)) == []
 
 
+def test_a_few_long_prompts_are_chance_and_as_large_a_share_of_many_tokens_is_not() -> None:
+    """One halt of the whole batch every three minutes, on an engine that makes 270 tokens."""
+    few = step(ONSET, 0.0001, 0.0006)
+    assert findings(gaps=few, output_tokens_per_second=270.0) == []
+    assert len(findings(gaps=few, output_tokens_per_second=5000.0)) == 1
+
+
 def test_what_always_was_so_and_what_is_over_are_left_alone() -> None:
     assert findings(gaps=0.01) == []
     assert findings(gaps=during(ONSET, NOW - 300.0, 0.01, 0.0004)) == []
