@@ -1,33 +1,32 @@
 """Attempts as rows of the ledger: each once, charged as it comes, a batch at a time.
 
-Whether an attempt was told before is asked of the table itself, by inserting: where everything is
-new, which is nearly always, nothing more is asked.
+What many attempts have in common, their kind, is looked up once a batch. Whether an attempt was
+told before is asked of the table itself, by inserting: where everything is new, which is nearly
+always, nothing more is asked.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from sqlite3 import Connection
 from typing import Any
 
-from metering.buckets import counts_of
+from metering.buckets import counts
 from metering.prices import PriceBook, TokenPrice, Unpriced
 from metering.tariff import Tariff, tariff
-from vocabulary.usage import UsageSpan
+from vocabulary.usage import UsageBatch, UsageRow, UsageSpan
 
 _Row = tuple[Any, ...]
 _TOLD = (
-    "attempt_id, operation_id, tenant, model, model_requested, provider, vantage, at, duration, "
-    "uncached, cache_read, cache_write, output, reasoning, status, error_type, operation, "
-    "conversation, agent"
+    "attempt_id, operation_id, at, duration, uncached, cache_read, cache_write, output, reasoning, "
+    "conversation, agent, tenant, model, model_requested, provider, vantage, status, error_type, "
+    "operation"
 )
 """What a span tells; equal here is equal, whatever pool or price we put beside it."""
-_WIDTH = _TOLD.count(",") + 1
-_UNCACHED, _USD = 9, _WIDTH + 1
-_INSERT = (
-    f"INSERT INTO attempt ({_TOLD}, pool, usd, price_id, booked_at) "  # noqa: S608 - our own words
-    f"VALUES ({', '.join('?' * (_WIDTH + 4))}) ON CONFLICT (attempt_id) DO NOTHING"
-)
+_KIND = "tenant, model, model_requested, pool, provider, vantage, status, error_type, operation"
+_INSERT_KIND = f"INSERT OR IGNORE INTO kind ({_KIND}) VALUES ({', '.join('?' * 9)})"  # noqa: S608
+_KIND_ID = f"SELECT kind_id FROM kind WHERE ({_KIND}) = ({', '.join('?' * 9)})"  # noqa: S608
+_INSERT = f"INSERT INTO told VALUES ({', '.join('?' * 15)}) ON CONFLICT (attempt_id) DO NOTHING"  # noqa: S608
 _AT_ONCE = 500
 """Ids in one question; SQLite's oldest limit of parameters is 999."""
 
@@ -55,52 +54,53 @@ class Batch:
     now: float
     """Unix seconds: dates the booking."""
 
-    def record(self, spans: Sequence[UsageSpan]) -> Recorded:
+    def record(self, spans: UsageBatch) -> Recorded:
         """Insert what is new; park what contradicts what was told before."""
-        rows = self._rows(spans)
-        before = self.connection.total_changes
         newest = self._newest()
-        self.connection.executemany(_INSERT, rows)
-        new = self.connection.total_changes - before
-        if new == len(rows):
-            return Recorded(new, unpriced=sum(map(_unpriced, rows)))
-        told = self._told([span.attempt_id for span in spans])
+        self.connection.executemany(_INSERT, self._rows(spans.rows))
+        new = self._newest() - newest  # nothing is ever deleted, so rows are numbered in a row
+        unpriced = self._unpriced_after(newest)
+        if new == len(spans):
+            return Recorded(new, unpriced=unpriced)
+        told = self._told([row[0] for row in spans.rows])
         parked = sum(
             self._park(span)
-            for span, row in zip(spans, rows, strict=True)
-            if told[span.attempt_id] != row[:_WIDTH]
+            for span, row in zip(spans, spans.rows, strict=True)
+            if told[row[0]] != _as_told(row)
         )
-        return Recorded(new, len(rows) - new - parked, parked, self._unpriced_after(newest))
+        return Recorded(new, len(spans) - new - parked, parked, unpriced)
 
-    def _rows(self, spans: Sequence[UsageSpan]) -> list[_Row]:
-        charged: dict[tuple[str, str], tuple[str, Tariff | None, int | None]] = {}
-        now, rows = self.now, []
-        for one in spans:
-            model = one.model_served or one.model_requested
-            key = (model, one.provider)
-            if key not in charged:
-                charged[key] = self._terms(*key)
-            pool, price, price_id = charged[key]
-            used = counts_of(one)
-            charge: _Row = (None, None, None)
-            if used is not None and price is not None:
-                charge = (price.usd(used), price_id, now)
-            rows.append(
-                (
-                    one.attempt_id, one.operation_id, one.tenant, model, one.model_requested,
-                    one.provider, one.vantage, one.at, one.duration, *(used or _UNKNOWN),
-                    one.status, one.error_type, one.operation, one.conversation, one.agent,
-                    pool, *charge,
-                )
+    def _rows(self, spans: Sequence[UsageRow]) -> Iterator[_Row]:
+        terms: dict[tuple[str, ...], tuple[int, Tariff | None, int | None]] = {}
+        now = self.now
+        for (
+            attempt, operation_id, tenant, asked, served, provider, vantage, at, duration,
+            inputs, outputs, cached, written, reasoning, status, error, operation, conversation,
+            agent,
+        ) in spans:  # fmt: skip
+            kind = (tenant, asked, served, provider, vantage, status, error, operation)
+            if kind not in terms:
+                terms[kind] = self._terms(*kind)
+            kind_id, price, price_id = terms[kind]
+            used = counts(inputs, outputs, cached, written, reasoning)
+            usd = None if used is None or price is None else price.usd(used)
+            yield (
+                attempt, operation_id, kind_id, at, duration, *(used or _UNKNOWN), conversation,
+                agent, *((None, None, None) if usd is None else (usd, price_id, now)),
             )  # fmt: skip
-        return rows
 
-    def _terms(self, model: str, provider: str) -> tuple[str, Tariff | None, int | None]:
-        """Pool, tariff and price of one model."""
+    def _terms(
+        self, tenant: str, asked: str, served: str, provider: str, *rest: str
+    ) -> tuple[int, Tariff | None, int | None]:
+        """Id, tariff and price of one kind of attempt."""
+        model = served or asked
+        kind = (tenant, model, asked, self.pool_of(model), provider, *rest)
+        self.connection.execute(_INSERT_KIND, kind)
+        kind_id = int(self.connection.execute(_KIND_ID, kind).fetchone()[0])
         price = self.book.token_price(model, provider)
         if isinstance(price, Unpriced):
-            return self.pool_of(model), None, None
-        return self.pool_of(model), tariff(price), self.price_id(self.connection, price)
+            return kind_id, None, None
+        return kind_id, tariff(price), self.price_id(self.connection, price)
 
     def _told(self, ids: Sequence[str]) -> dict[str, _Row]:
         found: dict[str, _Row] = {}
@@ -122,14 +122,12 @@ class Batch:
         ).rowcount
 
     def _newest(self) -> int:
-        return int(
-            self.connection.execute("SELECT ifnull(max(rowid), 0) FROM attempt").fetchone()[0]
-        )
+        return int(self.connection.execute("SELECT ifnull(max(rowid), 0) FROM told").fetchone()[0])
 
     def _unpriced_after(self, row: int) -> int:
         return int(
             self.connection.execute(
-                "SELECT count(*) FROM attempt WHERE rowid > ? AND usd IS NULL "
+                "SELECT count(*) FROM told WHERE rowid > ? AND usd IS NULL "
                 "AND uncached IS NOT NULL",
                 (row,),
             ).fetchone()[0]
@@ -139,5 +137,15 @@ class Batch:
 _UNKNOWN = (None, None, None, None, None)
 
 
-def _unpriced(row: _Row) -> bool:
-    return row[_USD] is None and row[_UNCACHED] is not None
+def _as_told(row: UsageRow) -> _Row:
+    """What _TOLD reads of the attempt that *row* tells."""
+    (
+        attempt, operation_id, tenant, asked, served, provider, vantage, at, duration,
+        inputs, outputs, cached, written, reasoning, status, error, operation, conversation,
+        agent,
+    ) = row  # fmt: skip
+    used = counts(inputs, outputs, cached, written, reasoning) or _UNKNOWN
+    return (
+        attempt, operation_id, at, duration, *used, conversation, agent, tenant, served or asked,
+        asked, provider, vantage, status, error, operation,
+    )  # fmt: skip

@@ -37,27 +37,38 @@ class Buckets:
 
 def buckets_of(span: UsageSpan) -> Buckets | None:
     """The buckets of an attempt, or None when neither side of its usage was reported."""
-    counts = counts_of(span)
-    return None if counts is None else Buckets(*counts)
+    found = counts(
+        span.input_tokens,
+        span.output_tokens,
+        span.cached_input_tokens,
+        span.cache_write_tokens,
+        span.reasoning_tokens,
+    )
+    return None if found is None else Buckets(*found)
 
 
-def counts_of(span: UsageSpan) -> Counts | None:
+def counts(
+    inputs: int | None,
+    outputs: int | None,
+    cached: int | None,
+    written: int | None,
+    reasoning: int | None,
+) -> Counts | None:
     """The same as plain numbers, which a ledger of many attempts needs.
 
     Parts are taken out of their whole (OpenTelemetry: input includes what was cached). Where the
     parts exceed the whole, the source counted them beside it, as Anthropic's API does, and the
     whole is then the uncached rest.
     """
-    if span.input_tokens is None and span.output_tokens is None:
+    if inputs is None and outputs is None:
         return None
-    read, write = _count(span.cached_input_tokens), _count(span.cache_write_tokens)
-    reasoning = _count(span.reasoning_tokens)
+    read, write, thought = _count(cached), _count(written), _count(reasoning)
     return (
-        _rest(_count(span.input_tokens), read + write),
+        _rest(_count(inputs), read + write),
         read,
         write,
-        _rest(_count(span.output_tokens), reasoning),
-        reasoning,
+        _rest(_count(outputs), thought),
+        thought,
     )
 
 

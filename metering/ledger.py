@@ -32,13 +32,13 @@ from metering.money import EXACT, DecimalSum, money, plain
 from metering.prices import GpuPrice, PriceBook, TokenPrice, Unpriced
 from metering.totals import GpuTotal, PricedUsage, Total
 from store.database import Database
-from vocabulary.usage import UsageSpan
+from vocabulary.usage import UsageBatch, UsageSpan
 
 VANTAGES = ("gateway", "client", "engine")
 """Best first: the first that saw an attempt in a period is the one that is charged."""
 HOUR = 3600
 BY_DEFAULT = ("tenant", "model")
-_Batch = tuple[tuple[UsageSpan, ...], float]
+_Batch = tuple[UsageBatch, float]
 """Spans of one caller, and when they came."""
 
 
@@ -91,7 +91,7 @@ class Ledger:
         Raises:
             StoreError: They could not be made durable; nothing of them was kept.
         """
-        return self._recording.join((tuple(spans), now))
+        return self._recording.join((UsageBatch.of(spans), now))
 
     def _record_all(self, batches: Sequence[_Batch]) -> list[Recorded]:
         with self._database.transaction() as connection:
@@ -242,7 +242,7 @@ class Ledger:
         if isinstance(price, Unpriced):
             return False
         connection.execute(
-            "UPDATE attempt SET usd = ?, price_id = ?, booked_at = ? WHERE attempt_id = ?",
+            "UPDATE told SET usd = ?, price_id = ?, booked_at = ? WHERE attempt_id = ?",
             (plain(price.cost(buckets(row))), self._price_id(connection, price), now,
              row["attempt_id"]),
         )  # fmt: skip

@@ -1,7 +1,8 @@
 """Tables of usage.sqlite. Amounts are decimal text; NULL is unknown; times are Unix seconds UTC.
 
 The second migration puts an attempt and its charge in one row, and rows in the order they come:
-attempt ids are random, and a table in their order touches a page of its own for every row.
+attempt ids are random, and a table in their order touches a page of its own for every row. The
+third writes down once what many attempts have in common; `attempt` is then a view of both.
 """
 
 MIGRATIONS = (
@@ -105,5 +106,51 @@ MIGRATIONS = (
     ALTER TABLE told RENAME TO attempt;
     CREATE UNIQUE INDEX attempt_once ON attempt (attempt_id);
     CREATE INDEX attempt_when ON attempt (vantage, at)
+    """,
+    """
+    CREATE TABLE kind (
+        kind_id INTEGER PRIMARY KEY,
+        tenant TEXT NOT NULL,
+        model TEXT NOT NULL,
+        model_requested TEXT NOT NULL,
+        pool TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        vantage TEXT NOT NULL,
+        status TEXT NOT NULL,
+        error_type TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        UNIQUE (tenant, model, model_requested, pool, provider, vantage, status, error_type,
+                operation)
+    );
+    INSERT INTO kind (tenant, model, model_requested, pool, provider, vantage, status, error_type,
+                      operation)
+        SELECT DISTINCT tenant, model, model_requested, pool, provider, vantage, status,
+        error_type, operation FROM attempt;
+    CREATE TABLE told (
+        attempt_id TEXT NOT NULL,
+        operation_id TEXT NOT NULL,
+        kind_id INTEGER NOT NULL REFERENCES kind,
+        at REAL NOT NULL,
+        duration REAL NOT NULL,
+        uncached INTEGER,
+        cache_read INTEGER,
+        cache_write INTEGER,
+        output INTEGER,
+        reasoning INTEGER,
+        conversation TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        usd TEXT,
+        price_id INTEGER REFERENCES price,
+        booked_at REAL
+    );
+    INSERT INTO told SELECT
+        attempt_id, operation_id, kind_id, at, duration, uncached, cache_read, cache_write, output,
+        reasoning, conversation, agent, usd, price_id, booked_at
+        FROM attempt JOIN kind USING (tenant, model, model_requested, pool, provider, vantage,
+                                      status, error_type, operation) ORDER BY attempt.rowid;
+    DROP TABLE attempt;
+    CREATE UNIQUE INDEX attempt_once ON told (attempt_id);
+    CREATE INDEX attempt_when ON told (kind_id, at);
+    CREATE VIEW attempt AS SELECT * FROM told JOIN kind USING (kind_id)
     """,
 )

@@ -1,7 +1,10 @@
 """Usage as a call's own trace tells it: one attempt, its tokens, and nobody's words."""
 
 import hashlib
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, fields
+from operator import attrgetter
+from typing import Any, overload
 
 UNKNOWN_TENANT = "unknown"
 """Who is charged when no trusted attribute says so."""
@@ -54,3 +57,35 @@ class UsageSpan:
     def content_hash(self) -> str:
         """Equal for equal statements: the same attempt with another hash is a conflict."""
         return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
+
+
+UsageRow = tuple[Any, ...]
+"""An attempt as the values of UsageSpan's fields, in their order."""
+_AS_ROW = attrgetter(*(one.name for one in fields(UsageSpan)))
+
+
+@dataclass(frozen=True, slots=True)
+class UsageBatch(Sequence[UsageSpan]):
+    """Attempts as bare rows: whoever books many has no need of an object for each."""
+
+    rows: Sequence[UsageRow]
+
+    @classmethod
+    def of(cls, spans: Iterable[UsageSpan]) -> "UsageBatch":
+        """*spans* as rows; a batch as it is."""
+        return spans if isinstance(spans, cls) else cls([_AS_ROW(one) for one in spans])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> UsageSpan: ...
+    @overload
+    def __getitem__(self, index: slice) -> "UsageBatch": ...
+    def __getitem__(self, index: int | slice) -> "UsageSpan | UsageBatch":
+        if isinstance(index, slice):
+            return UsageBatch(self.rows[index])
+        return UsageSpan(*self.rows[index])
+
+    def __iter__(self) -> Iterator[UsageSpan]:
+        return (UsageSpan(*row) for row in self.rows)

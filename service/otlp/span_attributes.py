@@ -5,8 +5,9 @@ what bytes meant is remembered. Only what is on the list, or what the vocabulary
 prose, is remembered: a prompt is not kept, not even for a moment's speed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
@@ -37,7 +38,7 @@ _READ = (
 _HARMLESS = frozenset(
     spelling
     for word, one in otel.SPAN_ATTRIBUTES.items()
-    if word not in _READ
+    if word not in {*_READ, "response_id"}  # an id of one answer never comes again
     for spelling in one.spellings
 )
 _Places = tuple[tuple[str, int], ...]
@@ -52,13 +53,23 @@ for _name in IDENTITY_ATTRIBUTES:
 _SHORTEST = 3
 _VALUE = [bytes((0x12, size)) for size in range(0x80)]
 """Key and length of a value of each size, on the wire."""
-_KEYS: dict[bytes, _Places] = {
-    bytes((0x0A, len(name))) + name.encode(): _PLACES.get(name, ())
-    for name in (*_PLACES, *_HARMLESS)
+_UNKNOWN: _Places = (("", 0),)
+_KEYS: dict[bytes, _Places | None] = {
+    bytes((0x0A, len(name))) + name.encode(): places
+    for places, names in (
+        *((places, [name]) for name, places in _PLACES.items()),
+        ((), _HARMLESS),
+        (None, otel.RESPONSE_ID.spellings),
+    )
+    for name in names
 }
 """A key as it stands on the wire → what it stands for."""
 
-_Told = tuple[tuple[str, int, Plain | None], ...]
+_OLDER = "an older spelling"
+"""Stands among the words where one was read, so that they have to be ranked."""
+_Told = tuple[tuple[str | tuple[str, int], Any], ...]
+"""What an attribute says of each word that it stands for: the word and its value, by the newest
+spelling; by an older one (_OLDER, True) and then the word, how many are newer, and the value."""
 
 
 @dataclass(slots=True)
@@ -72,7 +83,7 @@ class SpanAttributes:
     """Bytes of an attribute beyond which it is not remembered: it will hardly come again."""
     _known: dict[bytes, _Told] = field(default_factory=dict)
 
-    def read(self, pieces: Iterable[bytes]) -> dict[str, Any]:
+    def read(self, pieces: Sequence[bytes]) -> dict[str, Any]:
         """Word (or name, for identity) → text, or a count of tokens, None where it cannot be.
 
         The newest spelling of a word counts, and the last of equal spellings.
@@ -80,20 +91,13 @@ class SpanAttributes:
         Raises:
             DecodeError, RequestRefused: As the decoder does.
         """
-        known = self._known
-        found: dict[str, Any] = {}
-        older: dict[str, int] = {}
-        for piece in pieces:
-            told = known.get(piece)
-            if told is None:
-                told = self._learn(piece)
-            for word, rank, value in told:
-                if word in found and rank > older.get(word, 0):
-                    continue
-                found[word] = value
-                if rank or word in older:
-                    older[word] = rank
-        return found
+        told = list(map(self._known.get, pieces))
+        place = -1
+        for _ in range(told.count(None)):
+            place = told.index(None, place + 1)
+            told[place] = self._learn(pieces[place])
+        found: dict[Any, Any] = dict(chain.from_iterable(told))  # type: ignore[arg-type]
+        return _ranked(chain.from_iterable(told)) if _OLDER in found else found  # type: ignore[arg-type]
 
     def _learn(self, piece: bytes) -> _Told:
         places, value = _taken_apart(piece)
@@ -101,7 +105,7 @@ class SpanAttributes:
         if places:
             plain_value = self._value(value)
             if plain_value is not None:
-                told = tuple([(word, rank, _ready(word, plain_value)) for word, rank in places])
+                told = _told(places, plain_value)
         if len(piece) <= self.longest and places is not None:
             if len(self._known) >= self.room:
                 self._known.clear()
@@ -118,19 +122,45 @@ class SpanAttributes:
 def _taken_apart(piece: bytes) -> tuple[_Places | None, bytes]:
     """What the key of an attribute stands for, and its value on the wire.
 
-    None for a key that neither we nor the vocabulary know. Nearly all are a short key we know and
-    then a short value, and are read in place; whatever else the wire allows, the decoder reads.
+    None for a key that is not to be remembered: one that nobody knows, or an answer's id. Nearly
+    all are a short key we know and then a short value, and are read in place; whatever else the
+    wire allows, the decoder reads.
     """
     if len(piece) > _SHORTEST:
         middle = piece[1] + 2
         size = len(piece) - middle - 2
-        places = _KEYS.get(piece[:middle])
-        if places is not None and 0 <= size < 0x80 and piece[middle : middle + 2] == _VALUE[size]:
+        places = _KEYS.get(piece[:middle], _UNKNOWN)
+        if (
+            places is not _UNKNOWN
+            and 0 <= size < 0x80
+            and piece[middle : middle + 2] == _VALUE[size]
+        ):
             return places, piece[middle + 2 :]
     pair = Pair.FromString(piece)
     key: str = pair.key  # type: ignore[attr-defined]
     places = _PLACES.get(key, () if key in _HARMLESS else None)
     return places, b"".join(pair.value)  # type: ignore[attr-defined]
+
+
+def _told(places: _Places, value: Plain) -> _Told:
+    said: list[tuple[str | tuple[str, int], Any]] = []
+    for word, rank in places:
+        if rank:
+            said += [(_OLDER, True), ((word, rank), _ready(word, value))]
+        else:
+            said.append((word, _ready(word, value)))
+    return tuple(said)
+
+
+def _ranked(said: Iterable[tuple[str | tuple[str, int], Any]]) -> dict[str, Any]:
+    """Each word by its newest spelling, and the last of equal ones."""
+    found: dict[str, Any] = {}
+    best: dict[str, int] = {}
+    for told, value in said:
+        word, rank = (told, 0) if isinstance(told, str) else told
+        if word != _OLDER and rank <= best.get(word, rank):
+            found[word], best[word] = value, rank
+    return found
 
 
 def _ready(word: str, value: Plain) -> Plain | None:

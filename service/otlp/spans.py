@@ -22,7 +22,7 @@ from service.otlp.span_attributes import SpanAttributes
 from service.otlp.wire import Buffer, Pieces, weigh
 from vocabulary import otel
 from vocabulary.errors import RequestRefused
-from vocabulary.usage import UsageSpan
+from vocabulary.usage import UsageBatch, UsageRow
 
 AHEAD_SECONDS = 600.0
 INFERENCE = frozenset(
@@ -76,7 +76,7 @@ class Spans:
     attributes: SpanAttributes = field(default_factory=SpanAttributes)
     _wraps: OrderedDict[_Key, None] = field(default_factory=OrderedDict)
 
-    def take(self, body: Buffer, believed: bool, now: float) -> tuple[list[UsageSpan], Outcome]:
+    def take(self, body: Buffer, believed: bool, now: float) -> tuple[UsageBatch, Outcome]:
         """The usage in *body*, an ExportTraceServiceRequest in protobuf, and what was not kept.
 
         Spans are decoded one by one, so memory is bounded by the largest, not by their number.
@@ -86,7 +86,8 @@ class Spans:
         """
         outcome = Outcome()
         latest = (now + AHEAD_SECONDS) * _NS
-        calls: list[tuple[_Key, UsageSpan]] = []
+        keys: list[_Key] = []
+        rows: list[UsageRow] = []
         try:
             for origin, span in self._spans(body):
                 own = self.attributes.read(span.attributes[:])
@@ -95,14 +96,17 @@ class Spans:
                 elif wrong := _wrong(span, latest):
                     outcome.refuse(wrong, clean(span.name))
                 else:
-                    calls.append(self._call(span, own, origin, believed))
+                    key, row = self._call(span, own, origin, believed)
+                    keys.append(key)
+                    rows.append(row)
         except DecodeError as error:
             raise RequestRefused("malformed", f"no spans in protobuf: {error}") from error
-        found = [usage for key, usage in calls if key not in self._wraps]
-        if len(found) < len(calls):
-            outcome.ignored["wraps another call"] += len(calls) - len(found)
-        outcome.kept = len(found)
-        return found, outcome
+        if not self._wraps.keys().isdisjoint(keys):
+            found = [row for key, row in zip(keys, rows, strict=True) if key not in self._wraps]
+            outcome.ignored["wraps another call"] += len(rows) - len(found)
+            rows = found
+        outcome.kept = len(rows)
+        return UsageBatch(rows), outcome
 
     def _spans(self, body: Buffer) -> Iterator[tuple[_Origin, Any]]:
         pieces, limits = Pieces(self.attributes.limits), self.attributes.limits
@@ -138,50 +142,48 @@ class Spans:
 
     def _call(
         self, span: Any, own: _Found, origin: _Origin, believed: bool
-    ) -> tuple[_Key, UsageSpan]:
-        trace, parent = span.trace_id, span.parent_span_id
+    ) -> tuple[_Key, UsageRow]:
+        trace, ident, parent = span.trace_id, span.span_id, span.parent_span_id
+        start, end = span.start_time_unix_nano, span.end_time_unix_nano
         vantage = origin.vantage or _vantage(span.kind)
         if parent:
             self._remember((vantage, trace, parent))
-        named = believed and not _SAID_BY_CALLERS.isdisjoint(own)
-        tenant = self.tenants.resolve(origin.resource, own, True) if named else origin.tenant
-        usage = _usage(span, own, tenant, vantage, origin.engine)
-        return (vantage, trace, span.span_id), usage
+        tenant = origin.tenant
+        if believed and not _SAID_BY_CALLERS.isdisjoint(own):
+            tenant = self.tenants.resolve(origin.resource, own, True)
+        get = own.get
+        cached, written = get("cache_read_tokens"), get("cache_write_tokens")
+        error = get("error_type", "")
+        if error:
+            error = error.rpartition(".")[2]
+        hexed = trace.hex()
+        return (vantage, trace, ident), (
+            f"{hexed}:{ident.hex()}",
+            hexed,
+            tenant,
+            get("request_model", ""),
+            get("response_model", ""),
+            get("provider", "") or origin.engine,
+            vantage,
+            start / _NS,
+            (end - start) / _NS if end > start else 0.0,
+            _inclusive(get("input_tokens"), cached, written),
+            get("output_tokens"),
+            cached,
+            written,
+            get("reasoning_tokens"),
+            "error" if error or span.status.code == _FAILED else "ok",
+            error,
+            get("operation", ""),
+            get("conversation_id", ""),
+            get("agent_id", "") or get("agent_name", ""),
+        )
 
     def _remember(self, parent: _Key) -> None:
         self._wraps[parent] = None
         self._wraps.move_to_end(parent)
         while len(self._wraps) > self.memory:
             self._wraps.popitem(last=False)
-
-
-def _usage(span: Any, own: _Found, tenant: str, vantage: str, engine: str) -> UsageSpan:
-    trace = span.trace_id.hex()
-    start, end = span.start_time_unix_nano, span.end_time_unix_nano
-    cached, written = own.get("cache_read_tokens"), own.get("cache_write_tokens")
-    error = own.get("error_type", "").rpartition(".")[2]
-    failed = bool(error) or span.status.code == _FAILED
-    return UsageSpan(
-        attempt_id=f"{trace}:{span.span_id.hex()}",
-        operation_id=trace,
-        tenant=tenant,
-        model_requested=own.get("request_model", ""),
-        model_served=own.get("response_model", ""),
-        provider=own.get("provider", "") or engine,
-        vantage=vantage,
-        at=start / _NS,
-        duration=max(0, end - start) / _NS,
-        input_tokens=_inclusive(own.get("input_tokens"), cached, written),
-        output_tokens=own.get("output_tokens"),
-        cached_input_tokens=cached,
-        cache_write_tokens=written,
-        reasoning_tokens=own.get("reasoning_tokens"),
-        status="error" if failed else "ok",
-        error_type=error,
-        operation=own.get("operation", ""),
-        conversation=own.get("conversation_id", ""),
-        agent=own.get("agent_id", "") or own.get("agent_name", ""),
-    )
 
 
 def _is_inference(own: _Found) -> bool:

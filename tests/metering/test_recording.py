@@ -20,7 +20,7 @@ from metering.prices import Rates, TokenPrice, load_book
 from metering.tariff import tariff
 from store.database import Database
 from vocabulary.errors import StoreError
-from vocabulary.usage import UsageSpan
+from vocabulary.usage import UsageBatch, UsageSpan
 
 DAY = 86_400.0
 BOOK = load_book()
@@ -172,4 +172,22 @@ def test_many_threads_record_each_attempt_once(tmp_path: Path) -> None:
     assert sum(new) == 200
     (found,) = ledger.totals(0, DAY)
     assert found.attempts == 200
+    ledger.close()
+
+
+def test_a_batch_of_rows_is_the_spans_it_was_made_of() -> None:
+    spans = [CALL, replace(CALL, attempt_id="t1:s2", agent="a1", reasoning_tokens=3)]
+    batch = UsageBatch.of(spans)
+    assert (list(batch), batch[1], list(batch[:1])) == (spans, spans[1], spans[:1])
+    assert UsageBatch.of(batch) is batch
+
+
+def test_what_attempts_have_in_common_is_written_down_once(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "usage.sqlite", BOOK)
+    for start in (0, 50):
+        ledger.record([replace(CALL, attempt_id=f"t{n}:s") for n in range(start, start + 50)], 1.0)
+    ledger.record([replace(CALL, attempt_id="t1:failed", status="error")], 1.0)
+    assert [tuple(row) for row in ledger.rows("SELECT count(*) FROM kind")] == [(2,)]
+    (found,) = ledger.totals(0, DAY)
+    assert (found.attempts, found.attempts_failed) == (101, 1)
     ledger.close()
