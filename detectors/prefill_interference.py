@@ -53,11 +53,11 @@ class PrefillInterference(Detector):
     """Share of gaps longer than half a second: one in 3000 halts about one answer in ten."""
     times_share: float = 4.0
     """The same over before."""
-    batch: float = 20.0
-    """Answers that one long prompt holds up: their gaps are one event. Our judgement."""
+    bunched: float = 2.0
+    """How much more halts scatter than independent ones: long prompts come in rows. A halt is
+    one event, however many answers it holds up. Our judgement."""
     chance: float = 1e-5
-    """Probability that so many events come by chance: a few long prompts in ten minutes are none
-    of anybody's business."""
+    """Probability of so many halts by chance: a few long prompts in ten minutes are no news."""
     flat: float = 1.2
     """Median gap over before, at most: the middle must not have moved. A release that is a quarter
     slower makes long prompts hold answers up for longer too, and is another failure."""
@@ -97,21 +97,23 @@ class PrefillInterference(Detector):
             or lately[MEDIAN] > self.flat * usual[MEDIAN]
         ):
             return None
-        made = average(span(times, row[TOKENS], begin, scene.now)) * self.hold_seconds
+        rate = average(span(times, row[TOKENS], begin, scene.now))
         longer = lately[PROMPT] >= self.longer * usual[PROMPT]
-        if not (longer and self._more(lately[GAPS], usual[GAPS], made)):
+        if not (longer and self._more(lately[GAPS], usual[GAPS], rate, lately[MEDIAN])):
             return None
         return min(run_start(times, row[GAPS], row[GAPS] >= 0.5 * limit) or begin, begin)
 
-    def _more(self, share: float, usual: float, made: float) -> bool:
-        """Whether *share* of the *made* tokens came late more often than chance has it.
+    def _more(self, share: float, usual: float, rate: float, gap: float) -> bool:
+        """Whether *share* of the gaps were long more often than chance has it.
 
+        A long prompt holds up all answers of the batch: *rate* tokens a second at one *gap* each.
         The past is as long as is looked back on, at the median share: starts do not count.
         """
-        if not made > 0.0:
+        if not rate > 0.0:
             return False
-        past = made * LOOKBACK / self.hold_seconds
-        burst = share_burst(share * made, made, usual * past, past, self.batch)
+        made, past = rate * self.hold_seconds, rate * LOOKBACK
+        halt = self.bunched * max(rate * gap, 1.0)
+        burst = share_burst(share * made, made, usual * past, past, halt)
         return burst is not None and burst.p_value < self.chance
 
     def _finding(self, scene: Scene, pool: str, hit: list[tuple[Replica, float]]) -> Finding:
