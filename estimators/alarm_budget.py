@@ -111,6 +111,7 @@ class AlarmBudget:
             "realised": self.realised,
             "hours": self.hours,
             "hour": self._hour,
+            "bar": self.bar if np.isfinite(self.bar) else None,
         }
 
     def restore(self, kept: dict[str, Any]) -> None:
@@ -120,6 +121,7 @@ class AlarmBudget:
                 self.counts[int(at)] = float(count)
         self.nominal, self.realised = float(kept["nominal"]), float(kept["realised"])
         self.hours, self._hour = float(kept["hours"]), int(kept["hour"])
+        self.bar = np.inf if kept["bar"] is None else float(kept["bar"])
 
     def _grow(self, entities: int) -> None:
         more = entities - len(self._highest)

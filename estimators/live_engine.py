@@ -63,6 +63,11 @@ class LiveEngine:
         """State of one series."""
         return sum(part.nbytes for part in self.state.values()) // max(1, len(self))
 
+    def levels(self, band: int) -> Array:
+        """Where each series was lately: one of its averages."""
+        found: Array = self.state["reference"] + self.state["averages"][band]
+        return found
+
     # -- series that come and go ------------------------------------------------------------------
 
     def add(self, count: int, family: int = 0) -> None:

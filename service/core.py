@@ -19,6 +19,7 @@ from metering.ledger import Ledger
 from metering.meter import UsageMeter
 from service import assembly
 from service.api.wiring import Info, Wiring
+from service.behaviour.follower import Follower
 from service.client import TOKEN_FILE
 from service.config import Config, token_of
 from service.doors import Doors, Right, check_listen, new_secret
@@ -44,6 +45,9 @@ from vocabulary.usage import UsageSpan
 log = structlog.get_logger(__name__)
 SNAPSHOT_SECONDS = 60.0
 FLEET_SNAPSHOT = "fleet"
+BEHAVIOUR_SNAPSHOT = "behaviour"
+BEHAVIOUR_SNAPSHOT_SECONDS = 600.0
+"""What is usual changes slowly, and is larger than the fleet's memory."""
 CHANGES_SNAPSHOT = "changes"
 """Changes told since the fleet was last saved, which is only once a minute."""
 
@@ -64,6 +68,7 @@ class Core:
     alertmanager: Alertmanager
     courier: Courier
     pipeline: Pipeline
+    follower: Follower
     report: SelfReport
     secret: str
     budgets: Sequence[Budget] = ()
@@ -75,6 +80,7 @@ class Core:
     forwarding: Callable[[], str] = lambda: ""
     """What is wrong with sending on; empty when nothing is."""
     _snapshot_at: float = 0.0
+    _behaviour_at: float = 0.0
 
     def keep(self, samples: Sequence[Sample]) -> int:
         """Samples from anywhere: stored, metered, and shown on our own page."""
@@ -110,6 +116,9 @@ class Core:
             self._snapshot_at = moment
             self.records.save_snapshot(FLEET_SNAPSHOT, self.fleet.snapshot(), moment)
             self.records.tidy(moment)
+        if moment - self._behaviour_at >= BEHAVIOUR_SNAPSHOT_SECONDS:
+            self._behaviour_at = moment
+            self.records.save_snapshot(BEHAVIOUR_SNAPSHOT, self.follower.snapshot(), moment)
 
     def info(self) -> Info:
         """How this server is doing."""
@@ -146,6 +155,7 @@ class Core:
             usage=lambda start, end, by: usage_rows(self.ledger, start, end, by),
             runs=lambda start, end: run_rows(self.ledger, start, end),
             budgets=lambda: budget_rows(self.ledger, self.budgets, self.clock.now()),
+            behaviour=self.follower.told,
             ingest_samples=self.keep,
             ingest_usage=self.take_usage,
             ingest_changes=self.take_changes,
@@ -191,7 +201,9 @@ class Core:
 
     def close(self) -> None:
         """Commit and close everything."""
-        self.records.save_snapshot(FLEET_SNAPSHOT, self.fleet.snapshot(), self.clock.now())
+        now = self.clock.now()
+        self.records.save_snapshot(FLEET_SNAPSHOT, self.fleet.snapshot(), now)
+        self.records.save_snapshot(BEHAVIOUR_SNAPSHOT, self.follower.snapshot(), now)
         self.meter.flush()
         self.ledger.close()
         self.records.close()
@@ -253,6 +265,11 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
     receivers = (*alertmanager.receivers, *courier.receivers)
     desk = assembly.desk_of(config, records, book, clock, receivers)
     report = SelfReport()
+    follower = Follower(settings.interval_seconds, settings.unusual_per_week)
+    usual = records.snapshot(BEHAVIOUR_SNAPSHOT)
+    if usual is not None:
+        follower.restore(usual[0])
+    roofline = config.part("roofline", Roofline)
 
     def record(samples: Iterable[Sample]) -> None:
         taken = list(samples)
@@ -266,7 +283,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         desk=desk,
         record=record,
         interval=settings.interval_seconds,
-        derive=config.part("roofline", Roofline).samples,
+        derive=lambda scene: (*roofline.samples(scene), *follower.tick(scene)),
     )
     part = Core(
         settings=settings,
@@ -281,6 +298,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         alertmanager=alertmanager,
         courier=courier,
         pipeline=pipeline,
+        follower=follower,
         report=report,
         secret=secret,
         budgets=assembly.budgets(settings),

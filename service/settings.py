@@ -116,6 +116,9 @@ class Settings:
         "", "Price of one GPU hour where the price book does not know it."
     )
     pages_per_week: int = _setting(14, "How many pages a week the whole fleet may cost.")
+    unusual_per_week: float = _setting(
+        7.0, "How many false statements of unusual behaviour a week the whole fleet may cost."
+    )
     tenant_key: str = _setting(
         "", "Key that pseudonymises tenants; empty keeps names.", secret=True
     )

@@ -546,6 +546,26 @@ WATERMARK_AGE = _gauge(
     suffix="_seconds",
 )
 INCIDENTS_OPEN = _gauge("tidegauge.incidents.open", "{incident}", "Incidents open now.", "severity")
+BEHAVIOUR_SERIES = _gauge(
+    "tidegauge.behaviour.series", "{series}", "Series that the live engine follows."
+)
+BEHAVIOUR_STATEMENTS = _counter(
+    "tidegauge.behaviour.statements", "{statement}", "Entities said to behave unusually."
+)
+BEHAVIOUR_ALLOWED = _gauge(
+    "tidegauge.behaviour.allowed_per_week",
+    "{statement}",
+    "False statements of unusual behaviour that the whole fleet may cost in a week.",
+)
+BEHAVIOUR_BAR = _gauge(
+    "tidegauge.behaviour.bar", "1", "Evidence from which an entity behaves unusually now."
+)
+BEHAVIOUR_BUDGET_RATIO = _gauge(
+    "tidegauge.behaviour.realised_to_allowed",
+    "1",
+    "Statements made over statements allowed, of the last weeks; unknown while hardly any are.",
+    suffix="_ratio",
+)
 NOTIFICATIONS = _counter(
     "tidegauge.notifications", "{notification}", "Notifications by outcome.", "receiver", "outcome"
 )

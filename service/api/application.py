@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from service.api import (
     actions,
+    behaviour,
     fleet,
     health,
     hooks,
@@ -51,7 +52,8 @@ def create_app(wiring: Wiring, receiver: Receiver | None = None) -> FastAPI:
     app.state.wiring = wiring
     app.state.evaluations = BoundedSemaphore(series.EVALUATIONS)
     app.state.signatures = hooks.Signatures(wiring.hook_secret)
-    for part in (incidents, reports, shifts, fleet, series, spend, actions, hooks, health):
+    parts = (incidents, reports, shifts, fleet, series, behaviour, spend, actions, hooks, health)
+    for part in parts:
         app.include_router(part.router)
     app.include_router(over_http.router(receiver or receiver_of(wiring)))
     app.router.routes.append(Route("/mcp", McpDoor(wiring.summary), methods=["POST"]))

@@ -130,6 +130,10 @@ class Wiring:
     """Who works where; None keeps no windows."""
     hushed: Callable[[Window], Sequence[Incident]] = lambda _window: ()
     """Incidents that go on and that a window would cover."""
+    behaviour: Callable[[float, float], Mapping[str, Any]] = lambda _start, _end: {
+        "moves": (), "unusual": (), "series": 0, "budget": {}
+    }  # fmt: skip
+    """What moved in a span, and how the budget of such statements is kept."""
     silences: Callable[[float], Sequence[Silence]] = lambda _now: ()
     """Silences in force at a moment."""
     summary: SummaryEndpoint | None = None

@@ -22,6 +22,7 @@ from service.cli import (
     inspect,
     maintenance,
     mcp,
+    moved,
     node,
     receivers,
     references,
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (up, node, console, detect, changes, backtest, drill, bench, inspect, mcp):
+for module in (up, node, console, detect, changes, backtest, drill, bench, inspect, mcp, moved):
     module.register(app)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(maintenance.app, name="maintenance")

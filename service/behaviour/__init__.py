@@ -1,0 +1,1 @@
+"""What moves in the fleet without anybody having said what to look for: the live engine, wired."""
