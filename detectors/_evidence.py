@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from estimators.robust import middle_of
 from vocabulary.entities import Entity
 from vocabulary.findings import Evidence
 from vocabulary.samples import Array, Frame
@@ -18,7 +19,7 @@ def newest(row: Array) -> float:
 def middle(row: Array) -> float:
     """Median of what is known; NaN when nothing is."""
     known = row[np.isfinite(row)]
-    return float(np.median(known)) if known.size else float("nan")
+    return middle_of(known) if known.size else float("nan")
 
 
 def average(row: Array) -> float:

@@ -126,5 +126,9 @@ class Signal:
     meaning: str
     expr: Expr
 
+    def __hash__(self) -> int:
+        """By name alone: frames are looked up by signal thousands of times a tick."""
+        return hash(self.name)
+
     def __str__(self) -> str:
         return self.name

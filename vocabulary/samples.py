@@ -59,8 +59,9 @@ class Frame:
 
     def where(self, **match: str) -> "Frame":
         """The rows whose labels bear these values."""
-        wanted = set(match.items())
-        keep = [index for index, labels in enumerate(self.labels) if wanted <= set(labels)]
+        keep = list(range(len(self.labels)))
+        for pair in match.items():
+            keep = [index for index in keep if pair in self.labels[index]]
         return Frame(tuple(self.labels[i] for i in keep), self.times, self.values[keep])
 
     def row(self, **match: str) -> Array | None:

@@ -61,3 +61,13 @@ def test_correlated_samples_are_worth_fewer_than_independent_ones() -> None:
 @given(NUMBERS)
 def test_no_series_is_worth_more_than_its_length(values: list[float]) -> None:
     assert 1.0 <= robust.effective_size(np.array(values)) <= len(values)
+
+
+@given(
+    st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=60),
+    st.sampled_from([0.0, 0.05, 0.1, 0.25, 0.5, 0.9, 0.95, 1.0]),
+)
+def test_median_and_quantile_of_a_row_are_those_of_numpy(values: list[float], share: float) -> None:
+    row = np.array(values)
+    assert robust.middle_of(row) == np.median(row)
+    assert robust.quantile_of(row, share) == np.quantile(row, share)
