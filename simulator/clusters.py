@@ -1,11 +1,13 @@
 """Clusters that drills know by name."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from simulator.cluster import DEMO, ClusterSpec, NodeSpec, PoolSpec, Scaling
 from simulator.engine_presets import PRESETS
 from simulator.gpus import A100, H200, L4
+from simulator.outside import PROVIDER
 from simulator.traffic import Stream, Tenant
 
 HELD_OUT = ClusterSpec(
@@ -52,7 +54,25 @@ HELD_OUT = ClusterSpec(
 """Other GPUs, models, sizes, prices and tenants than the demo's: 23 GPUs, 10 replicas, 5 tenants.
 Nothing is ever tuned on it; the published drill runs it beside the demo's."""
 
-CLUSTERS: Mapping[str, ClusterSpec] = {"demo": DEMO, "held-out": HELD_OUT}
+HOSTED = replace(
+    DEMO,
+    name="hosted",
+    pools=(
+        *DEMO.pools,
+        PoolSpec(
+            "frontier", PROVIDER, "frontier", "", H200, 0, 0, PRESETS["moe-671b-fp8-8xh200"],
+            Decimal("3.00"), Decimal("15.00"), Decimal("0.30"),
+        ),
+    ),
+    streams=(
+        *DEMO.streams,
+        Stream("support-bot", "frontier", "conversation", 0.7, cached=0.6),
+        Stream("search", "frontier", "long_context", 0.15, cached=0.7),
+    ),
+)  # fmt: skip
+"""The demo's, and a model beside it that its gateway calls at a provider outside."""
+
+CLUSTERS: Mapping[str, ClusterSpec] = {"demo": DEMO, "held-out": HELD_OUT, "hosted": HOSTED}
 """By name."""
 
 

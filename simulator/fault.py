@@ -70,6 +70,8 @@ class Fault(ABC):
     from_the_past: ClassVar[bool] = False
     """Whether it began long before the world does: history shows it (`earlier`), and it is there
     from the first second."""
+    only_on: ClassVar[str] = ""
+    """Name of the only cluster that has what it is about; empty for what happens anywhere."""
     unsimulated: ClassVar[str] = ""
     """Why its effect cannot be simulated honestly; it is then left out of every score."""
     duration: float

@@ -29,11 +29,30 @@ NO_REPLICA = ("Openai.ServiceUnavailableError", "503")
 """Nobody behind the route takes the call, or the route itself does not."""
 
 
+class Server(Protocol):
+    """What takes calls, and can be told that nobody waits for them any more."""
+
+    def submit(self, request: Request) -> None:
+        """Take a call."""
+        ...
+
+    def abandon(self, requests: Sequence[Request]) -> None:
+        """Their callers hung up."""
+        ...
+
+
 class Backend(Protocol):
     """A replica as the route sees it."""
 
-    uid: str
-    engine: Engine
+    @property
+    def uid(self) -> str:
+        """What it is known by."""
+        ...
+
+    @property
+    def engine(self) -> Server:
+        """What takes its calls."""
+        ...
 
     @property
     def answers(self) -> bool:

@@ -20,6 +20,7 @@ from simulator.fault import Fault, Injection
 from simulator.gateway import Gateway
 from simulator.gpus import GpuBank
 from simulator.nvml import SimulatedNvml
+from simulator.outside import Outside
 from simulator.pages import litellm
 from simulator.pages.text import Writer
 from simulator.pods import Nursery, Pod, Stage
@@ -72,6 +73,7 @@ class World:
         self._rollouts: list[Rollout] = []
         self.scheduling = Scheduling()
         self.sight = Sight()
+        self.outside = Outside(spec, seed)
         self._gpu_next = self.now
         self._accounted: dict[str, tuple[float, float]] = {}
         self.bank = GpuBank(gpu_places(spec, seed), np.random.default_rng([seed, 3]))
@@ -90,7 +92,9 @@ class World:
         self._autoscalers = [Autoscaler(one) for one in self.deployments.values()]
         self._pods: list[Pod] = []
         self.gateway = Gateway(
-            {pool.name: pool for pool in spec.pools}, self._routable, self.now - spec.uptime
+            {pool.name: pool for pool in spec.pools},
+            self.outside.beside(self._routable),
+            self.now - spec.uptime,
         )
         self.gateway_id = pod_replica_id(spec.name, NAMESPACE, self._nursery.uid(), "litellm")
         self.gateway_name = f"litellm-{self._nursery.letters(9)}-{self._nursery.letters(5)}"
@@ -122,6 +126,7 @@ class World:
                 pod.engine.advance(end)
             self._live(pod, end)
             self.gateway.settle(pod.engine.leavings())
+        self.outside.settle(self.gateway, end)
         self.gateway.time_out(end)
         for autoscaler in self._autoscalers:
             autoscaler.step(self, end)

@@ -10,7 +10,7 @@ import numpy as np
 import simulator.faults
 import simulator.look_alikes
 from service.drill.hardship import HARDSHIPS, Hardship
-from simulator.cluster import ClusterSpec
+from simulator.cluster import DEMO, ClusterSpec
 from simulator.clusters import CLUSTERS
 from simulator.fault import Fault
 from simulator.look_alikes.nightly_batch import NightlyBatch
@@ -179,11 +179,14 @@ def cases(
     seeds: Sequence[int],
     cluster: str = "demo",
 ) -> Iterator[Case]:
-    """A case for each of *wanted* and each seed; those that cannot be simulated are left out."""
+    """A case for each of *wanted* and each seed; those that cannot be simulated are left out.
+
+    What happens on a cluster of its own is drilled there, beside what is drilled on the demo's.
+    """
     for seed in seeds:
         for kind in wanted:
-            if not kind.unsimulated:
-                yield alone(kind, seed, cluster)
+            if not kind.unsimulated and (not kind.only_on or cluster == DEMO.name):
+                yield alone(kind, seed, kind.only_on or cluster)
 
 
 def alone(kind: type[Fault], seed: int, cluster: str) -> Case:
@@ -263,7 +266,8 @@ def named_case(corpus: Corpus, name: str, seed: int, cluster: str) -> Case:
     if name == "calm":
         return calm(seed, 1.0, cluster)
     if " " not in name:
-        return alone(corpus.named(name), seed, cluster)
+        kind = corpus.named(name)
+        return alone(kind, seed, kind.only_on or cluster)
     for one in overlapping(corpus, [seed], cluster):
         if one.name.lower() == name.lower():
             return one

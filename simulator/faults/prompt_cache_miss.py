@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from fleet.identity import tenant
-from simulator.fault import Fault
+import fleet.identity
+from simulator.fault import Fault, sampled
 from vocabulary.entities import Entity
 from vocabulary.failure_modes import PROMPT_CACHE_MISS, FailureMode, Severity
 
@@ -16,22 +16,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PromptCacheMiss(Fault):
-    """The cached share falls from most to little, and each prompt token costs more."""
+    """A time stamp came early into a prompt: the cached share falls, and each token costs more."""
 
     failure_mode: ClassVar[FailureMode] = PROMPT_CACHE_MISS
     detect_within: ClassVar[float] = 7200.0
     severity: ClassVar[Severity] = Severity.WARNING
     first_cards: ClassVar[tuple[str, ...]] = ("R18", "R03")
-    unsimulated: ClassVar[str] = "the simulated gateway sends no call to a provider outside"
+    only_on: ClassVar[str] = "hosted"
+    pool: str = "frontier"
+    """Name of the route to the provider."""
     tenant: str = "support-bot"
-    duration: float = 3600.0
-    """Seconds until it is over."""
+    left: float = sampled(0.05, 0.3, 0.15)
+    """Cached share over before; from 0.8 to 0.1 is reported."""
+    duration: float = sampled(7200.0, 14_400.0, 10_800.0)
+    """Seconds until the prompt is put in order. Our judgement."""
 
-    def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:
-        """Nothing: see `unsimulated`."""
+    def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:  # noqa: ARG002
+        for source in world.traffic.of(self.tenant, self.pool):
+            source.cached_factor = self.left
 
     def clear(self, world: "World") -> None:
-        """Nothing was changed."""
+        for source in world.traffic.of(self.tenant, self.pool):
+            source.cached_factor = 1.0
 
     def entities(self) -> tuple[Entity, ...]:
-        return (tenant(self.tenant),)
+        return (fleet.identity.tenant(self.tenant), fleet.identity.route(self.pool))

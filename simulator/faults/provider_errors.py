@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from fleet.identity import route
-from simulator.fault import Fault
+from simulator.fault import Fault, sampled
 from vocabulary.entities import Entity
 from vocabulary.failure_modes import PROVIDER_ERRORS, FailureMode, Severity
 
@@ -16,22 +16,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProviderErrors(Fault):
-    """Errors behind one provider alone, and calls that fall back to another."""
+    """Errors behind one provider alone, and calls that are tried again."""
 
     failure_mode: ClassVar[FailureMode] = PROVIDER_ERRORS
-    detect_within: ClassVar[float] = 300.0
-    severity: ClassVar[Severity] = Severity.WARNING
+    detect_within: ClassVar[float] = 600.0
+    """Four minutes of failures, each seen through a rate of two, and enough calls to count."""
+    severity: ClassVar[Severity] = Severity.CRITICAL
     first_cards: ClassVar[tuple[str, ...]] = ("R19", "R05")
-    unsimulated: ClassVar[str] = "the simulated gateway sends no call to a provider outside"
-    model: str = "hosted"
-    duration: float = 3600.0
-    """Seconds until it is over."""
+    only_on: ClassVar[str] = "hosted"
+    pool: str = "frontier"
+    """Name of the route to it."""
+    refused: float = sampled(0.3, 0.9, 0.6)
+    """Share of calls that it refuses."""
+    duration: float = sampled(1200.0, 3600.0, 2400.0)
+    """Seconds until quota or provider is back. Our judgement."""
 
-    def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:
-        """Nothing: see `unsimulated`."""
+    def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:  # noqa: ARG002
+        provider = world.outside.providers.get(self.pool)
+        if provider is not None:
+            provider.refused = self.refused
 
     def clear(self, world: "World") -> None:
-        """Nothing was changed."""
+        provider = world.outside.providers.get(self.pool)
+        if provider is not None:
+            provider.refused = 0.0
 
     def entities(self) -> tuple[Entity, ...]:
-        return (route(self.model),)
+        return (route(self.pool),)
