@@ -20,7 +20,9 @@ from metering.prices import TokenPrice, load_book
 from service.cli import app
 from service.config import load
 from service.kubernetes import cluster_watch
+from service.receivers import receivers_of
 from service.rules import prometheus_rule, raw_rules, read_rules, with_thresholds
+from service.scrape_entries import accesses
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -510,3 +512,159 @@ def test_the_kernel_log_is_read_where_it_is_mounted_and_nothing_else_of_the_host
     for path in ("/dev/kmsg", "/etc/shadow", "kern.log"):
         with pytest.raises(Exception, match="kernelLog"):
             render({"agent": {"kernelLog": {"path": path}}})
+
+
+# -- secrets, receivers and what is sent on -------------------------------------------------------
+
+MORE = "/run/secrets/tidegauge/more"
+GUARDED: dict[str, Any] = {
+    "server": {
+        "scrape": [
+            "http://vllm.llm.svc:8000/metrics",
+            {"url": "https://gateway.llm.svc:4000/metrics", "user": "prometheus",
+             "password_file": f"{MORE}/gateway/password"},
+        ],
+        "access": {
+            "token": {"secret": "pages"}, "ca": {"secret": "pages", "key": "authority.pem"},
+            "certificate": "our-certificate", "redirects": "same-host",
+            "timeoutSeconds": 8, "maxPageMib": 4,
+        },
+        "secrets": ["gateway", "slack"],
+        "receivers": [
+            {"kind": "slack", "url_file": f"{MORE}/slack/url"},
+            {"kind": "webhook", "url": "http://hooks.sre.svc:9000/in"},
+            {"kind": "pagerduty", "key_file": f"{MORE}/slack/key", "proxy": "http://proxy:3128"},
+            {"kind": "mail", "host": "smtp.example.org", "port": 2525,
+             "sender": "t@example.org", "to": ["o@example.org"]},
+        ],
+        "otlpForward": {
+            "endpoint": "http://collector.observability", "protocol": "http",
+            "token": {"secret": "collector", "key": "bearer"}, "ca": {"secret": "collector"},
+            "headers": "x-scope-orgid=inference",
+        },
+        "alertmanagerUrls": ["http://alertmanager:9093"],
+        "prometheusUrl": "https://prometheus.example.org",
+    },
+    "agent": {"access": {"ca": {"secret": "pages"}, "insecure": True}, "secrets": ["pages"]},
+    "networkPolicy": {"serverEgress": {
+        "enabled": True, "rules": [{"ports": [{"port": 11434, "protocol": "TCP"}]}],
+    }},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def guarded() -> list[Document]:
+    documents = render(GUARDED)
+    for document in documents:
+        kubernetes_validate.validate(document, KUBERNETES[-1], strict=True)
+    return documents
+
+
+@pytest.fixture(scope="module")
+def loaded(guarded: list[Document], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What server and agent make of their files."""
+    data = one(guarded, "ConfigMap")["data"]
+    folder = tmp_path_factory.mktemp("guarded")
+    found = {}
+    for role in ("server", "agent"):
+        (folder / f"{role}.yaml").write_text(data[f"{role}.yaml"])
+        found[role] = load(folder / f"{role}.yaml", {})
+    return found
+
+
+def test_pages_are_entered_with_the_secrets_that_values_name(loaded: Any) -> None:
+    made = loaded["server"].settings
+    assert made.scrape_token_file == Path(f"{MORE}/pages/token")
+    assert made.scrape_ca_file == Path(f"{MORE}/pages/authority.pem")
+    assert made.scrape_cert_file == Path(f"{MORE}/our-certificate/tls.crt")
+    assert made.scrape_key_file == Path(f"{MORE}/our-certificate/tls.key")
+    assert (made.scrape_redirects, made.scrape_insecure) == ("same-host", False)
+    assert (made.timeout_seconds, made.max_page_mib) == (8, 4)
+    gateway = accesses(made, loaded["server"].parts["scrape"])["https://gateway.llm.svc:4000"]
+    assert gateway.password_file == Path(f"{MORE}/gateway/password")
+    assert gateway.bearer_token_file is None, "an entry's own way in stands over that for all"
+    agent = loaded["agent"].settings
+    assert (agent.scrape_insecure, agent.scrape_token_file) == (True, None)
+    assert agent.scrape_ca_file == Path(f"{MORE}/pages/ca.crt")
+
+
+def test_how_pages_are_entered_is_the_programs_own_default_unless_said() -> None:
+    plain = Settings()
+    for role in ("server", "agent"):
+        made = settings("defaults", role)
+        for name in (
+            "scrape_token_file", "scrape_ca_file", "scrape_cert_file", "scrape_key_file",
+            "scrape_insecure", "scrape_redirects", "timeout_seconds", "max_page_mib",
+        ):  # fmt: skip
+            assert getattr(made, name) == getattr(plain, name), name
+
+
+def test_receivers_and_the_endpoint_to_send_on_to_are_what_values_say(loaded: Any) -> None:
+    told = loaded["server"].parts
+    assert list(told["receivers"]) == ["slack", "webhook", "pagerduty", "mail"]
+    assert set(receivers_of(loaded["server"])) == set(told["receivers"])
+    assert told["otlp_forward"] == {
+        "endpoint": "http://collector.observability", "protocol": "http", "content": False,
+        "headers": "x-scope-orgid=inference", "token_file": f"{MORE}/collector/bearer",
+        "ca_file": f"{MORE}/collector/ca.crt",
+    }  # fmt: skip
+    assert "otlp_forward" not in one(RENDERED["defaults"], "ConfigMap")["data"]["server.yaml"]
+
+
+def test_every_secret_is_mounted_once_read_only_and_only_where_it_is_used(
+    guarded: list[Document],
+) -> None:
+    wanted = {
+        "tidegauge-server": ["gateway", "slack", "pages", "our-certificate", "collector"],
+        "tidegauge-agent": ["pages"],
+        "tidegauge-console": [],
+    }
+    for name, pod in pods(guarded):
+        volumes = {v["name"]: v["secret"] for v in pod["volumes"] if v["name"].startswith("more-")}
+        mounts = {
+            m["name"]: m for m in pod["containers"][0]["volumeMounts"] if m["name"] in volumes
+        }
+        assert [one["secretName"] for one in volumes.values()] == wanted[name]
+        assert {one["defaultMode"] for one in volumes.values()} <= {0o440}
+        for volume, secret in volumes.items():
+            assert mounts[volume]["mountPath"] == f"{MORE}/{secret['secretName']}"
+            assert mounts[volume]["readOnly"] is True
+
+
+def test_the_server_may_connect_to_the_ports_its_values_name_where_egress_is_closed(
+    guarded: list[Document],
+) -> None:
+    policy = one(guarded, "NetworkPolicy", "-server")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    resolver, named, own = policy["egress"]
+    assert {port["port"] for port in resolver["ports"]} == {53}
+    assert {port["port"] for port in named["ports"]} == {
+        443, 6443,  # the Kubernetes API; Slack and Prometheus have the first too
+        8000, 4000, 9093, 9000, 3128, 2525, 80,
+    }  # fmt: skip
+    assert {port["protocol"] for port in named["ports"]} == {"TCP"}
+    assert "to" not in named
+    assert own == {"ports": [{"port": 11434, "protocol": "TCP"}]}
+    narrow = {"enabled": True, "to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
+    values = {"server": {"readCluster": False}, "networkPolicy": {"serverEgress": narrow}}
+    assert len(one(render(values), "NetworkPolicy", "-server")["spec"]["egress"]) == 1
+    assert one(RENDERED["defaults"], "NetworkPolicy", "-server")["spec"]["policyTypes"] == [
+        "Ingress"
+    ]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"server": {"access": {"token": {"secret": "Not A Name"}}}},
+        {"server": {"access": {"redirects": "anywhere"}}},
+        {"agent": {"access": {"timeoutSeconds": 0}}},
+        {"server": {"scrape": [{"model": "a page without a URL"}]}},
+        {"server": {"receivers": [{"kind": "pigeon"}]}},
+        {"server": {"otlpForward": {"endpoint": "collector:4317"}}},
+        {"server": {"secrets": [""]}},
+    ],
+)
+def test_ways_in_and_out_that_make_no_sense_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(helm_python.HelmError):
+        render(values)

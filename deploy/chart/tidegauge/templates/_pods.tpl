@@ -62,6 +62,11 @@ resources:
   readOnly: true
 - name: scratch
   mountPath: /tmp
+{{- range $number, $secret := include "tidegauge.moreSecrets" . | fromJsonArray }}
+- name: more-{{ $number }}
+  mountPath: /run/secrets/tidegauge/more/{{ $secret }}
+  readOnly: true
+{{- end }}
 {{- if and (eq .role "server") .root.Values.tls.existingSecret }}
 - name: tls
   mountPath: /run/secrets/tidegauge/tls
@@ -89,6 +94,12 @@ resources:
         path: token
 - name: scratch
   emptyDir: {}
+{{- range $number, $secret := include "tidegauge.moreSecrets" . | fromJsonArray }}
+- name: more-{{ $number }}
+  secret:
+    secretName: {{ $secret }}
+    defaultMode: 0440
+{{- end }}
 {{- if and (eq .role "server") .root.Values.tls.existingSecret }}
 - name: tls
   secret:
