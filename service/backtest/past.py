@@ -1,4 +1,4 @@
-"""Where stored history is read from: a data directory, or a Prometheus-compatible backend."""
+"""Where stored history is read from: a data directory, a Prometheus-compatible backend, a file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ import numpy as np
 
 from collectors._dialect import dialect
 from service import assembly
+from service.backtest.dump import Dump
 from service.backtest.span import Span
 from service.config import Config
 from service.data_folder import SIMULATED_FILE
@@ -83,6 +84,16 @@ def of_prometheus(config: Config, url: str, span: Span) -> Past:
     words = dialect(assembly.page_collectors(config))
     raw = PrometheusStore(url, dialect=words)
     return Past(raw, raw.shown, raw.close, dialect=words)
+
+
+def of_dump(config: Config, file: Path) -> Past:
+    """What a dump of a Prometheus holds, in our words or in the servers' own.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    dump = Dump(file, dialect(assembly.page_collectors(config)))
+    return Past(dump, str(file), lambda: None, dialect=dump.dialect)
 
 
 def where_it_holds(past: Past, span: Span) -> Span:

@@ -9,7 +9,7 @@ from service import assembly
 from service.backtest.answer import Findings
 from service.backtest.known import Known, judge, read_known
 from service.backtest.page import page
-from service.backtest.past import Past, of_data_folder, of_prometheus, where_it_holds
+from service.backtest.past import Past, of_data_folder, of_dump, of_prometheus, where_it_holds
 from service.backtest.replay import replay
 from service.backtest.span import Span, span_of
 from service.backtest.telling import tellings
@@ -29,6 +29,7 @@ def run(
     end: str,
     folder: Path,
     *,
+    dump: Path | None = None,
     known: Path | None = None,
     every: float = 0.0,
     suggest: bool = True,
@@ -37,11 +38,13 @@ def run(
 ) -> Findings:
     """Replay from *begin* to *end*, with files of no consequence in *folder*.
 
+    The history is that of *dump*, of the configured Prometheus, or of the data directory.
+
     Raises:
         ConfigError, StoreError, StoreUnreachable: With the mend.
     """
     now = WallClock().now()
-    past, span = _opened(config, begin, end, every, now)
+    past, span = _opened(config, dump, begin, end, every, now)
     try:
         listed: list[Known] = read_known(known, span.end) if known is not None else []
         span = where_it_holds(past, span)
@@ -75,17 +78,19 @@ def run(
         past.close()
 
 
-def _opened(config: Config, begin: str, end: str, every: float, now: float) -> tuple[Past, Span]:
+def _opened(
+    config: Config, dump: Path | None, begin: str, end: str, every: float, now: float
+) -> tuple[Past, Span]:
     """The history, and the part of it that is asked for.
 
-    Times relative to now count from the newest sample of a folder: a demo's clock is not ours.
+    Relative times count from the newest sample of a folder or file: a demo's clock is not ours.
     """
     settings = config.settings
     interval = settings.interval_seconds
-    if settings.prometheus_url:
+    if settings.prometheus_url and dump is None:
         span = span_of(begin, end, interval, now, every)
         return of_prometheus(config, settings.prometheus_url, span), span
-    past = of_data_folder(settings.data_dir)
+    past = of_data_folder(settings.data_dir) if dump is None else of_dump(config, dump)
     try:
         return past, span_of(begin, end, interval, _newest(past), every)
     except TidegaugeError:
@@ -96,5 +101,5 @@ def _opened(config: Config, begin: str, end: str, every: float, now: float) -> t
 def _newest(past: Past) -> float:
     newest = past.asking.newest()
     if newest is None:
-        raise ConfigError(f"{past.name} holds no samples yet; let a server write there first")
+        raise ConfigError(f"{past.name} holds no samples; name a history that does")
     return newest

@@ -37,6 +37,12 @@ def backtest(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of a server or a demo; it may be running.")
     ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="OpenMetrics text with times, as `promtool tsdb dump-openmetrics` gives."
+        ),
+    ] = None,
     begin: Annotated[
         str, typer.Option("--from", help="-7d, 2026-03-01T12:00Z or Unix seconds.")
     ] = "-7d",
@@ -68,8 +74,8 @@ def backtest(
     """
     from service.backtest.run import run
 
-    if prometheus and data_dir is not None:
-        raise ConfigError("name either --prometheus or --data-dir: one history at a time")
+    if sum((bool(prometheus), data_dir is not None, file is not None)) > 1:
+        raise ConfigError("name one of --prometheus, --data-dir and --file: one history at a time")
     flags: dict[str, Any] = {"prometheus_url": prometheus or None}
     if data_dir is not None:
         flags = {"data_dir": str(data_dir), "prometheus_url": ""}
@@ -78,8 +84,8 @@ def backtest(
         _demand_writable(html)
     with TemporaryDirectory(prefix="tidegauge-backtest-") as folder, _progress() as told:
         found = run(
-            effective, begin, end, Path(folder), known=known, every=every, suggest=suggest,
-            html=html, told=told,
+            effective, begin, end, Path(folder), dump=file, known=known, every=every,
+            suggest=suggest, html=html, told=told,
         )  # fmt: skip
     _tell(found, output)
     if found.said.unreachable:

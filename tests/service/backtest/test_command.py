@@ -36,7 +36,7 @@ def test_a_folder_without_series_is_named(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_store_without_samples_is_named(run: Run, tmp_path: Path) -> None:
-    refused(run, 2, "holds no samples yet", "--data-dir", str(folder_with(tmp_path)))
+    refused(run, 2, "holds no samples", "--data-dir", str(folder_with(tmp_path)))
 
 
 def test_times_in_which_nothing_was_stored_are_named(run: Run, tmp_path: Path) -> None:
@@ -61,6 +61,27 @@ def test_bad_input_is_one_line_and_exit_2(
 ) -> None:
     folder = str(folder_with(tmp_path, NOON, NOON + 600.0))
     refused(run, 2, says, "--data-dir", folder, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "holds no samples"),
+        ("up 1\n", "line 1: 'up 1' is no"),
+        ('# HELP x y\nup{a="b"} 1 soon\n', "line 2"),
+        ('{"odd name"} 1 1764072000\n', "is no series"),
+        ("up{a=b} 1 1764072000\n", "labels that cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_dump_is_named_with_its_line(
+    run: Run, tmp_path: Path, text: str, says: str
+) -> None:
+    (tmp_path / "dump.om").write_text(text)
+    refused(run, 2, says, "--file", "dump.om")
+
+
+def test_a_file_that_is_not_there_is_named(run: Run) -> None:
+    refused(run, 2, "cannot read nowhere.om", "--file", "nowhere.om")
 
 
 def test_a_prometheus_that_does_not_answer_is_exit_3(run: Run) -> None:
