@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from store.acknowledged import Acknowledged
 from store.archive import Writing
-from store.columns import UNKNOWN_BIRTH, Columns, Millis, Piece, grid, merged, side_by_side
+from store.columns import UNKNOWN_BIRTH, Columns, Held, Millis, gathered, grid, merged
 from store.evaluation import evaluate
 from store.memory import Memory
 from store.reading import Reading
@@ -69,6 +69,8 @@ class EmbeddedStore:
         self._writing = threading.Lock()
         self._memory = Memory(max_series, now)
         self._numbered = self._sequence = self._sealed = self._version = -1
+        self._chunking = 0
+        """Rises whenever there are other chunks than before."""
         with contextlib.ExitStack() as opened:
             self._writer = self._opened_to_write(folder, opened) if not read_only else None
             self._reading = Reading(folder / FILE, self._alarm, _MOST_CACHED)
@@ -162,6 +164,7 @@ class EmbeddedStore:
             except sqlite3.Error as error:
                 self._memory.put_back(fresh, [])
                 raise StoreError(f"history was not loaded: {error}") from error
+            self._chunking += 1
             for _, times, _ in numbered:
                 self._memory.reached(int(times[-1]))
         return sum(len(times) for _, times, _ in numbered)
@@ -200,6 +203,7 @@ class EmbeddedStore:
             self._degrade(error)
             return
         with self._lock:
+            self._chunking += 1
             self._memory.release()
         self._retain(archive)
 
@@ -215,6 +219,7 @@ class EmbeddedStore:
             dropped["bytes"] += pressed
             if aged or pressed:
                 with self._lock:
+                    self._chunking += 1
                     self._memory.index.forget(archive.forget_empty(self._memory.living()))
         except sqlite3.Error as error:
             self._degrade(error)
@@ -272,18 +277,15 @@ class EmbeddedStore:
             numbers = list(index.select(name, match))
             labels = [index.series[number].labels for number in numbers]
             births = [index.births.get(number, UNKNOWN_BIRTH) for number in numbers]
-            held = [self._memory.parts(number) for number in numbers]
+            newer = [self._memory.parts(number) for number in numbers]
+            chunking = self._chunking
         # Chunks are read after memory: what moves in between is seen twice, never missed.
-        kept = self._reading.samples(numbers, after, until)
-        pieces = []
-        for number, own, birth, newer in zip(numbers, labels, births, held, strict=True):
-            parts = kept.get(number, []) + newer
-            if parts:
-                times, values = merged(parts)
-                first, last = np.searchsorted(times, (after, until), side="right")
-                if first < last:
-                    pieces.append(Piece(own, times[first:last], values[first:last], birth))
-        return side_by_side(pieces)
+        older = self._reading.samples(numbers, after, until, chunking)
+        held = [
+            Held(own, [*older.get(number, ()), *parts], birth)
+            for number, own, birth, parts in zip(numbers, labels, births, newer, strict=True)
+        ]
+        return gathered(held, after, until)
 
     def _catch_up_if_reader(self) -> None:
         if self._writer is None:
@@ -294,6 +296,7 @@ class EmbeddedStore:
             version = self._reading.version()
             if version == self._version:
                 return
+            self._chunking += 1
             news = self._reading.news(self._numbered, self._sequence, self._sealed)
             if news.sealed != self._sealed:
                 self._memory.clear()

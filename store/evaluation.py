@@ -5,6 +5,7 @@ The one thing Prometheus does not have is *first_values*: see `store.windows.inc
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,6 +33,9 @@ from vocabulary.samples import Array, Frame, Labels, empty_frame
 MOST_CELLS = 20_000_000
 """Values one expression may have between its parts: 160 MB (our judgement)."""
 
+_MOST_GROUPINGS = 512
+"""Groupings of rows that are remembered, one of each question (our judgement)."""
+
 _BLOCK = 65_536
 """Values computed at once, so that temporary arrays stay in the processor's cache."""
 
@@ -52,7 +56,7 @@ def evaluate(expr: Expr, source: Source, moments: Millis, *, first_values: bool 
     if not len(moments):
         return empty_frame(times)
     table = _Evaluation(source, moments, first_values).value(expr)
-    keep = [row for row in range(len(table.labels)) if not np.isnan(table.values[row]).all()]
+    keep = np.flatnonzero(~np.isnan(table.values).all(axis=1)).tolist()
     keep.sort(key=lambda row: table.labels[row])
     return Frame(tuple(table.labels[row] for row in keep), times, table.values[keep])
 
@@ -156,17 +160,26 @@ def _only(labels: Labels, wanted: frozenset[str]) -> Labels:
     return tuple(pair for pair in labels if pair[0] in wanted)
 
 
-def _grouped(how: str, table: _Table, labels: Sequence[str]) -> _Table:
-    """Rows with equal *labels* folded into one; absent values take no part."""
-    wanted = frozenset(labels)
+@lru_cache(maxsize=_MOST_GROUPINGS)
+def _groups(
+    rows: tuple[Labels, ...], wanted: frozenset[str]
+) -> tuple[tuple[Labels, ...], Millis, Millis]:
+    """What is left of *rows* when only *wanted* labels count: each group once, the rows in the
+    order of their groups, and where each group begins. The same series are asked for tick by tick.
+    """  # noqa: D205 - one sentence does not hold it
     numbers: dict[Labels, int] = {}
     owner = np.array(
-        [numbers.setdefault(_only(one, wanted), len(numbers)) for one in table.labels], np.int64
+        [numbers.setdefault(_only(one, wanted), len(numbers)) for one in rows], np.int64
     )
-    if not len(owner):
-        return _Table((), table.values)
     order = np.argsort(owner, kind="stable")
-    starts = np.searchsorted(owner[order], np.arange(len(numbers)))
+    return tuple(numbers), order, np.searchsorted(owner[order], np.arange(len(numbers)))
+
+
+def _grouped(how: str, table: _Table, labels: Sequence[str]) -> _Table:
+    """Rows with equal *labels* folded into one; absent values take no part."""
+    if not table.labels:
+        return _Table((), table.values)
+    groups, order, starts = _groups(tuple(table.labels), frozenset(labels))
     values = table.values[order]
     absent = np.isnan(values)
     count = np.add.reduceat((~absent).astype(np.float64), starts, axis=0)
@@ -182,7 +195,7 @@ def _grouped(how: str, table: _Table, labels: Sequence[str]) -> _Table:
             folded = folded / np.maximum(count, 1) if how == "avg" else folded
         case _:
             raise StoreError(f"no aggregation is called {how!r}: use sum, max, min, avg or count")
-    return _Table(tuple(numbers), np.where(count > 0, folded, np.nan))
+    return _Table(groups, np.where(count > 0, folded, np.nan))
 
 
 def _divided(top: _Table, bottom: _Table, on: Sequence[str]) -> _Table:

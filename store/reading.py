@@ -29,6 +29,18 @@ class News(NamedTuple):
     batches: list[tuple[int, Batch]]
 
 
+class _Chunk(NamedTuple):
+    """Where one chunk lies in time, in milliseconds."""
+
+    id: int
+    first: int
+    last: int
+
+
+MOST_LISTED = 200_000
+"""Chunks whose places in time are remembered: some 40 MB (our judgement)."""
+
+
 class Reading:
     """A read-only connection; *alarm* is called with a sentence for each damaged piece found.
 
@@ -41,6 +53,10 @@ class Reading:
         self._most_cached = most_cached
         self._cached = 0
         self._cache: OrderedDict[int, _Part] = OrderedDict()
+        self._chunking = 0
+        self._listing = 0
+        self._lists: dict[int, tuple[int, list[_Chunk]]] = {}
+        """By series: from when on its list is complete, and the list."""
         self._lock = threading.Lock()
         try:
             # Autocommit, so that each question sees what has been committed by then.
@@ -101,21 +117,55 @@ class Reading:
         found = self._rows("SELECT max(last) FROM chunk")[0][0]
         return None if found is None else int(found)
 
-    def samples(self, numbers: Sequence[int], after: int, until: int) -> dict[int, list[_Part]]:
-        """Chunks of these series that touch (after, until], oldest arrival first, uncut."""
-        wanted = self._rows(
-            "SELECT id, series FROM chunk WHERE series IN (SELECT value FROM json_each(?)) "
-            "AND last > ? AND first <= ? ORDER BY id",
-            json.dumps(numbers),
-            after,
-            until,
-        )
+    def samples(
+        self, numbers: Sequence[int], after: int, until: int, chunking: int
+    ) -> dict[int, list[_Part]]:
+        """Chunks of these series that touch (after, until], oldest arrival first, uncut.
+
+        *chunking* is a number that rises whenever there are other chunks than before.
+        """
+        wanted = [
+            (one.id, number)
+            for number, chunks in self._listed(numbers, after, chunking).items()
+            for one in chunks
+            if one.last > after and one.first <= until
+        ]
         found: dict[int, list[_Part]] = defaultdict(list)
         chunks = self._chunks([identity for identity, _ in wanted])
         for identity, number in wanted:
             if identity in chunks:
                 found[number].append(chunks[identity])
         return found
+
+    def _listed(
+        self, numbers: Sequence[int], after: int, chunking: int
+    ) -> dict[int, Sequence[_Chunk]]:
+        """The chunks of each of these series that end later than *after*, and maybe older ones.
+
+        As long as *chunking* stands, the file is asked again only for what is older.
+        """
+        with self._lock:
+            if chunking > self._chunking or self._listing > MOST_LISTED:
+                self._lists, self._listing = {}, 0
+                self._chunking = max(chunking, self._chunking)
+            known = self._lists if chunking == self._chunking else {}
+            have = {one: known[one] for one in numbers if one in known and known[one][0] <= after}
+        missing = [one for one in numbers if one not in have]
+        lists: dict[int, list[_Chunk]] = {one: [] for one in missing}
+        if missing:
+            rows = self._rows(
+                "SELECT series, id, first, last FROM chunk "
+                "WHERE series IN (SELECT value FROM json_each(?)) AND last > ? ORDER BY id",
+                json.dumps(missing),
+                after,
+            )
+            for number, *chunk in rows:
+                lists[number].append(_Chunk(*chunk))
+            with self._lock:
+                if chunking == self._chunking:
+                    self._lists.update({one: (after, lists[one]) for one in missing})
+                    self._listing += len(rows)
+        return {**{one: chunks for one, (_, chunks) in have.items()}, **lists}
 
     def _chunks(self, identities: Sequence[int]) -> dict[int, _Part]:
         with self._lock:

@@ -134,8 +134,10 @@ def increase(span: Windows, *, first_values: bool = False) -> Array:
 def _lost_in_resets(span: Windows) -> Array:
     """What resets inside each window took away: the sum of the values just before each drop."""
     values, offsets = span.columns.values, span.columns.offsets
-    dropped = np.flatnonzero(values[1:] < values[:-1]) + 1
-    dropped = dropped[~np.isin(dropped, offsets)]  # from one series to the next is no reset
+    fell = values[1:] < values[:-1]
+    between = offsets[(offsets > 0) & (offsets < len(values))]
+    fell[between - 1] = False  # from one series to the next is no reset
+    dropped = np.flatnonzero(fell) + 1
     lost = np.zeros(span.low.shape)
     if not dropped.size:
         return lost

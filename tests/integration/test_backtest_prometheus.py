@@ -22,7 +22,7 @@ from rigs.processes import Server
 
 from service.assembly import STORE_FOLDER
 from service.backtest.answer import Findings, answer
-from service.backtest.past import Past, of_data_folder, of_prometheus
+from service.backtest.past import Past, of_data_folder, of_dump, of_prometheus
 from service.backtest.replay import Replayed, replay
 from service.backtest.span import Span
 from service.backtest.telling import PAGE, tellings
@@ -87,9 +87,9 @@ def _stored(folder: Path) -> Iterator[str]:
     with closing(EmbeddedStore(folder / STORE_FOLDER, read_only=True)) as store:
         memory, reading = store._memory, store._reading
         for number, series in memory.index.series.items():
-            parts = reading.samples([number], -(2**60), 2**60).get(number, [])
+            chunks = reading.samples([number], -(2**60), 2**60, store._chunking)
             labels = ",".join(f"{name}={quoted(value)}" for name, value in series.labels)
-            for times, values in [*parts, *memory.parts(number)]:
+            for times, values in [*chunks.get(number, []), *memory.parts(number)]:
                 for at, value in zip(times.tolist(), values.tolist(), strict=True):
                     if np.isfinite(value):
                         yield f"{series.name}{{{labels}}} {value!r} {at / 1000:.3f}"
@@ -165,3 +165,13 @@ def test_the_servers_own_series_tell_of_the_same_stall(lived: Lived, tmp_path: P
             )
             assert asked.json()["data"]["result"], query
         past.close()
+
+
+def test_a_dump_of_the_servers_own_series_tells_of_it_too(lived: Lived, tmp_path: Path) -> None:
+    [expected] = lived.incidents.values()
+    file = tmp_path / "dump.om"
+    file.write_text("\n".join([*lived.raw, "# EOF"]), encoding="utf-8")
+    said = replayed(lived, of_dump(lived.config, file), tmp_path)
+    [incident] = said.incidents.values()
+    assert incident.failure_mode is expected.failure_mode
+    assert incident.entity.id == expected.entity.id
