@@ -11,8 +11,6 @@ from simulator.gpus import H100, L4, L40S, GpuModel, GpuPlace
 from simulator.traffic import Stream, Tenant
 
 NAMESPACE = "serving"
-SERVERS = ("vllm", "llamacpp")
-"""Model servers whose pages the simulator writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class PoolSpec:
 
     name: str
     server: str
-    """One of `SERVERS`."""
+    """One of `simulator.pages.servers.SERVERS`."""
     model: str
     version: str
     gpu: GpuModel

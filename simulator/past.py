@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from simulator import engine_pasts
 from simulator.counting import Histogram
 from simulator.pages import process, vllm
 from simulator.pages.litellm import spend
@@ -75,10 +76,8 @@ def replica_past(
         "vantage": "engine",
     }
     past = Past(labels)
-    if pod.pool.server == "vllm":
-        _vllm(past, pod, found, world.start)
-    else:
-        _llamacpp(past, pod, found)
+    tell = {"vllm": _vllm, "llamacpp": _llamacpp, **engine_pasts.BY_SERVER}[pod.pool.server]
+    tell(past, pod, found, world.start)
     return past, found
 
 
@@ -124,7 +123,7 @@ def _vllm(past: Past, pod: Pod, found: Steady, until: float) -> None:
     ]  # fmt: skip
 
 
-def _llamacpp(past: Past, pod: Pod, found: Steady) -> None:
+def _llamacpp(past: Past, pod: Pod, found: Steady, until: float) -> None:  # noqa: ARG001
     load, tally = found.demand, pod.engine.tally
     past.gauges += [
         (m.REQUESTS_RUNNING, _NONE, np.rint(found.running)),

@@ -9,7 +9,7 @@ from fleet.identity import pod_replica_id
 from simulator.cluster import NAMESPACE, PoolSpec
 from simulator.engine import Engine, EngineModel
 from simulator.front_end import FrontEnd
-from simulator.pages import llamacpp, vllm
+from simulator.pages.servers import SERVERS
 from simulator.pages.text import Writer
 from simulator.tallies import Tally
 
@@ -66,8 +66,7 @@ class Pod:
     writer: Writer = field(init=False)
 
     def __post_init__(self) -> None:
-        is_vllm = self.pool.server == "vllm"
-        self.writer = Writer(self.pool.server, created=is_vllm)
+        self.writer = Writer(self.pool.server, created=SERVERS[self.pool.server].created)
 
     def replica_id(self, cluster: str) -> str:
         """Its entity id; the container is called like the server."""
@@ -126,14 +125,16 @@ class Pod:
 
     def begin_counting(self, started: float) -> None:
         """A fresh process, started at *started*: its counters are at zero."""
-        self.engine.tally = Tally(started, self.engine.model.max_context)
+        self.engine.tally = _tally(self.pool, self.engine.model, started)
         self.engine.front_end = FrontEnd(self.engine.front_end.seconds_per_token)
 
     def page(self, now: float) -> bytes:
         """What /metrics answers."""
-        if self.pool.server == "vllm":
-            return vllm.render(self.writer, self.engine, self.model, now)
-        return llamacpp.render(self.writer, self.engine)
+        return SERVERS[self.pool.server].render(self.writer, self.engine, self.model, now)
+
+
+def _tally(pool: PoolSpec, model: EngineModel, started: float) -> Tally:
+    return Tally(started, model.max_context, SERVERS[pool.server].bounds)
 
 
 @dataclass(slots=True)
@@ -169,7 +170,7 @@ class Nursery:
             speed,
             np.random.default_rng(self.rng.integers(2**63)),
             now,
-            Tally(now, speed.max_context),
+            _tally(pool, speed, now),
         )
         return Pod(
             pool,

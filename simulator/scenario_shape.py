@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from simulator.cluster import SERVERS
 from simulator.clusters import CLUSTERS
 from simulator.engine_presets import PRESETS
 from simulator.gpus import GPU_KINDS
+from simulator.pages.servers import SERVERS
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = r"\d+(\.\d+)?[smhd]"
@@ -142,7 +142,7 @@ class PoolShape(Shape):
     """The replicas of one model behind one route."""
 
     name: Name
-    server: Literal[SERVERS]  # type: ignore[valid-type]
+    server: Literal[tuple(SERVERS)]  # type: ignore[valid-type]
     model: Name
     version: Annotated[str, Field(min_length=1, max_length=60)]
     """Of the server's image; in quotes where YAML would take it for a number."""

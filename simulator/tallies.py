@@ -1,5 +1,6 @@
 """What an engine process has counted since it started; a restart begins a new one."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ class Tally:
     started: float
     """When the process started, Unix seconds."""
     max_context: int
+    bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Of histograms that are not vLLM's, by their names here."""
     max_answer: int = 1000
     """What callers ask for as `max_tokens`."""
     prompt_tokens: int = 0
@@ -79,6 +82,8 @@ class Tally:
         self.output_asked = Histogram(bounds)
         self.output_limit = Histogram(bounds)
         self.computed_length = Histogram(bounds)
+        for name, own in self.bounds.items():
+            setattr(self, name, Histogram(own))
 
     def admitted(self, request: "Request", at: float) -> None:
         """A request came out of the queue for the first time."""

@@ -4,7 +4,7 @@ from simulator.engine import Engine
 from simulator.pages.text import Writer
 
 
-def render(writer: Writer, engine: Engine) -> bytes:
+def render(writer: Writer, engine: Engine, model: str, now: float) -> bytes:  # noqa: ARG001
     """The page of *engine* now.
 
     llama-server counts prompt tokens without the cached ones, and answers when they are finished.

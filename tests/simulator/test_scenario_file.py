@@ -113,7 +113,7 @@ WRONG = [
     (("cluster/streams/0/rate", float("inf")), r"cluster\.streams\[0\]\.rate"),
     (("cluster/pools/0/engine", {"base": 0.02}), r"pools\[0\]\.engine: per_request is missing"),
     (("cluster/pools/0/engine/kv_tokens", 999), r"engine: kv_tokens \(999\) must hold"),
-    (("cluster/pools/0/server", "magic"), r"pools\[0\]\.server: .*'vllm' or 'llamacpp'"),
+    (("cluster/pools/0/server", "magic"), r"pools\[0\]\.server: .*'vllm', 'llamacpp', 'sglang'"),
     (("cluster/nodes/0/name", "../etc"), r"nodes\[0\]\.name"),
 ]
 
