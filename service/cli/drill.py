@@ -131,7 +131,7 @@ def _plan(
     overlaps: bool,
     hardships: Sequence[str],
 ) -> "list[Case]":
-    """The cases of the corpus, cluster by cluster."""
+    """The cases of the corpus, seed by seed: a drill that is broken off has seen every fault."""
     from service.drill.case import calm, cases, overlapping
 
     wanted = [] if benign else _wanted(corpus, faults)
@@ -145,6 +145,7 @@ def _plan(
         if overlaps:
             plan += overlapping(corpus, seeds, cluster)
     plan += [one.under(name) for one in tuple(plan) for name in hardships if one.events]
+    plan.sort(key=lambda case: case.seed)
     if not plan:
         raise ConfigError("nothing to drill: name faults, or --benign, or --calm-hours")
     return plan
