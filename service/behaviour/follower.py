@@ -30,6 +30,9 @@ Key = tuple[int, Labels]
 FORGET_SECONDS = 2 * 86_400.0
 """A series without a value for so long is forgotten: the weekend of a pool scaled to zero."""
 TIDY_SECONDS = 3600.0
+CATCH_UP_SECONDS = 7200.0
+"""How much of the store's past a new engine learns from at once: it judges after 50 rows, and two
+hours hold what minutes repeat. Our judgement."""
 MOST_SERIES = 200_000
 """Series that are followed; beyond it new ones are not. Our judgement: 60 MB of state."""
 LEVEL = 4
@@ -96,6 +99,8 @@ class Follower:
                 return []
 
     def _tick(self, scene: Scene) -> list[Sample]:
+        if not self.engine.rows:
+            self._catch_up(scene)
         values = self._read(scene)
         frozen = self._frozen(scene)
         usual = self.engine.levels(LEVEL)
@@ -122,6 +127,29 @@ class Follower:
             }
 
     # -- one tick ---------------------------------------------------------------------------------
+
+    def _catch_up(self, scene: Scene) -> None:
+        """Begin with what the store still knows of the last hours, incidents left out."""
+        rows: dict[Key, Array] = {}
+        times = np.empty(0)
+        for index, one in enumerate(FOLLOWED):
+            frame = scene.frame(Watch(one.signal, CATCH_UP_SECONDS, self.interval))
+            for labels, row in zip(frame.labels, frame.values, strict=True):
+                if np.isfinite(row).any() and entity_of(dict(labels)) is not None:
+                    rows[index, labels], times = row, frame.times
+        if not rows:
+            return
+        self._welcome(list(rows))
+        block = np.full((len(times), len(self.engine)), np.nan)
+        for key, slot in self._keys.items():
+            block[:, slot] = rows[key]
+            place = self._places[slot]
+            for name in (place.entity, f"pool/{place.pool}"):
+                for start, end in scene.troubled.get(name, ()):
+                    block[(times >= start) & (times <= end), slot] = np.nan
+        self._seen = [float(times[-1])] * len(self._seen)
+        past = times < scene.now - 0.5 * self.interval
+        self.engine.update_block(times[past], block[past])
 
     def _read(self, scene: Scene) -> Array:
         found: dict[Key, float] = {}

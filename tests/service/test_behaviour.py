@@ -83,6 +83,28 @@ def test_what_moves_first_is_told_first_and_two_families_are_unusual() -> None:
     assert follower.alarms == 1  # once, however long it lasts
 
 
+def test_a_new_engine_learns_from_the_past_of_the_store_but_not_from_its_incidents() -> None:
+    rng = np.random.default_rng(2)
+    values = 0.03 + 0.001 * rng.normal(0.0, 1.0, (2, 481))
+    values[1, 100:200] = 0.3
+    trouble = {"replica/r1": ((BEGIN - 481 * STEP + 100 * STEP, BEGIN - 280 * STEP),)}
+
+    def frame(watch: Watch) -> Frame:
+        columns = 1 + round(watch.lookback / watch.step)
+        times = BEGIN - STEP * np.arange(columns - 1, -1, -1)
+        if watch.signal.name != LATENCY:
+            return empty_frame(times)
+        labels = tuple(labels_of({"replica": f"r{index}"}) for index in range(2))
+        return Frame(labels, times, values[:, -columns:])
+
+    follower = Follower(STEP)
+    follower.tick(Scene(now=BEGIN, frame=frame, troubled=trouble, interval=STEP))
+    calm, troubled = follower.engine.state["age"]
+    assert calm == 481
+    assert 370 <= troubled <= 385
+    assert follower.engine.state["edge"][0, 1] < 1.5 * follower.engine.state["edge"][0, 0]
+
+
 def test_calm_hours_have_next_to_no_statement() -> None:
     follower = Follower(STEP)
     run(follower, Fleet(), 0, 1000)
@@ -97,7 +119,8 @@ def test_an_open_incident_teaches_nothing() -> None:
     ages = {place.entity: age for place, age in zip(
         follower._places, follower.engine.state["age"], strict=True
     )}  # fmt: skip
-    assert (ages["replica/r3"], ages["replica/r4"]) == (300, 350)
+    # one more than ticks: the store knew one row before the first
+    assert (ages["replica/r3"], ages["replica/r4"]) == (301, 351)
 
 
 def test_a_restart_goes_on_with_what_was_usual() -> None:
