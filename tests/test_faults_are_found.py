@@ -22,6 +22,8 @@ from vocabulary.failure_modes import Severity
 
 Cluster = Callable[..., SimulatedCluster]
 ONSET = 300.0
+LONG = pytest.mark.prove
+"""Over fifteen simulated minutes: too much for each change, whose fixed set the drill plays."""
 
 
 @pytest.fixture
@@ -45,7 +47,9 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         (StragglerGpu(), "straggler_gpu", 900.0),
         (KvExhaustion(), "kv_exhaustion", 900.0),
         (RetryStorm(), "retry_storm", 600.0),
-        (ThroughputRegression(slowdown=1.5), "throughput_regression", 2700.0),
+        pytest.param(
+            ThroughputRegression(slowdown=1.5), "throughput_regression", 2700.0, marks=LONG
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Fault) else None,
 )
@@ -72,6 +76,7 @@ def test_is_found_in_time_at_the_right_place_and_dated(
     assert before == []
 
 
+@LONG
 def test_a_runaway_agent_is_found_by_what_its_tenant_spends(cluster: Cluster) -> None:
     simulated = cluster(history_days=14.0)
     fault = RunawayAgent()
@@ -82,6 +87,7 @@ def test_a_runaway_agent_is_found_by_what_its_tenant_spends(cluster: Cluster) ->
     assert {mode for mode, _ in heard.first} <= {"cost_spike", "dear_model_mix"}
 
 
+@LONG
 def test_gaps_restarts_and_a_model_swap_are_not_mentioned(cluster: Cluster) -> None:
     """B09, B10, B05."""
     simulated = cluster()
@@ -92,6 +98,7 @@ def test_gaps_restarts_and_a_model_swap_are_not_mentioned(cluster: Cluster) -> N
     assert simulated.run(2700.0).first == {}
 
 
+@LONG
 def test_a_nightly_batch_at_its_hour_wakes_nobody(cluster: Cluster) -> None:
     """B03."""
     batch = NightlyBatch(duration=1500.0)

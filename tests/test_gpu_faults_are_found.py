@@ -18,6 +18,8 @@ from simulator.look_alikes.power_cap import PowerCap
 
 Cluster = Callable[..., SimulatedCluster]
 ONSET = 300.0
+LONG = pytest.mark.prove
+"""Over fifteen simulated minutes: too much for each change, whose fixed set the drill plays."""
 
 
 @pytest.fixture
@@ -37,7 +39,9 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     "fault",
     [
         GpuLost(), GpuMemoryFault(), GpuMemoryFault(xid="94"), GpuLinkFault(), GpuDriverHang(),
-        CollectiveHang(), GpuThrottling(), GpuThrottling(reason="hw_power_brake", share=0.5),
+        CollectiveHang(),
+        pytest.param(GpuThrottling(), marks=LONG),
+        pytest.param(GpuThrottling(reason="hw_power_brake", share=0.5), marks=LONG),
     ],
     ids=lambda fault: f"{type(fault).__name__}-{getattr(fault, 'xid', '')}",
 )  # fmt: skip
@@ -60,6 +64,7 @@ def test_is_found_in_time_at_the_right_place_and_dated(cluster: Cluster, fault: 
     assert [mode for (mode, _), (when, _) in heard.first.items() if when <= onset] == []
 
 
+@LONG
 def test_a_programs_xid_and_a_power_cap_are_not_mentioned(cluster: Cluster) -> None:
     """B14, B13."""
     simulated = cluster()
