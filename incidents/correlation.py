@@ -8,7 +8,15 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from incidents.explains import BOTH_WAYS, CAUSES_OF, DATING, EARLIER, meeting
+from incidents.explains import (
+    ALONE,
+    BOTH_WAYS,
+    CAUSES_OF,
+    DATING,
+    EARLIER,
+    NEEDS_LOST,
+    meeting,
+)
 from incidents.places import NARROW, ONE_HALL
 from incidents.settings import DeskSettings
 from incidents.tracking import Case, Tracked
@@ -133,6 +141,8 @@ def root(findings: Iterable[Tracked], settings: DeskSettings) -> Tracked:
 def link(cause: Tracked, symptom: Tracked, settings: DeskSettings) -> float:
     """How well *cause* explains *symptom* by table, place and time; 0 when it does not."""
     if not _in_time(cause, symptom, settings) or not _directed(cause, symptom):
+        return 0.0
+    if cause.mode.word in ALONE and symptom.lost < NEEDS_LOST.get(symptom.mode.word, 0.0):
         return 0.0
     narrow = cause.entity.kind in NARROW and symptom.entity.kind in NARROW
     return meeting(

@@ -106,7 +106,7 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
     },
     f.CONTAINER_LOST_GPU: {
         Reach.REPLICA: (*_STOPPED, f.TARGET_HUNG, f.TARGETS_GONE),
-        Reach.SERVICE: _OUTAGE,
+        Reach.SERVICE: (*_OUTAGE, f.ROUTER_DOWN),
     },
     f.DISK_FULL: {Reach.NODE: (f.PULL_FAILURE, f.ENGINE_DEAD), Reach.SERVICE: _OUTAGE},
     f.PULL_FAILURE: {
@@ -247,6 +247,20 @@ compare long stretches of a ratio or of spend, whose rates look back a quarter o
 ECHOES = {f.LATENCY_BURN.word: 420.0}
 """Seconds for which a symptom goes on being found when its cause is over: late shares look back
 five minutes, and who queued meanwhile is served late too. Our judgement."""
+
+ALONE = frozenset(
+    one.word
+    for one in (
+        *_STOPPED, f.GPU_MEMORY_FAULT, f.GPU_LOST, f.GPU_LINK_FAULT, f.GPU_DRIVER_HANG,
+        f.CUDA_OOM, f.HOST_MEMORY_LEAK,
+    )
+)  # fmt: skip
+"""What takes one replica away and leaves the others as they are."""
+
+NEEDS_LOST = {f.RETRY_STORM.word: 0.5}
+"""Share of a pool that must be gone before its loss alone brings such a symptom about: calls are
+tried twice on average only where every other try fails, and a route deals tries out to all. What
+the loss does to the others, a shortage, explains it still."""
 
 _NEAR = frozenset({"replica", "gpu"})
 _KINDS = {

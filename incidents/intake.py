@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from incidents import lifecycle
 from incidents.correlation import correlate, incident_id, root
 from incidents.headline import title
-from incidents.places import Map, places
+from incidents.places import Map, lost_share, places
 from incidents.settings import DeskSettings
 from incidents.tracking import MAX_TELLINGS, Case, Key, Tracked, carrying
 from vocabulary.failure_modes import Severity
@@ -119,6 +119,7 @@ def _track(finding: Finding, drawn: Map, now: float) -> Tracked:
         acts_on=acts_on,
         seen_at=seen_at,
         evidence=finding.evidence,
+        lost=lost_share(finding.pool, drawn),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from vocabulary.entities import Entity, EntityKind, Gpu, Replica
+from vocabulary.entities import Entity, EntityKind, Gpu, Replica, ReplicaState
 from vocabulary.failure_modes import GPU_THROTTLING, TENANT_HOG
 from vocabulary.findings import Finding
 from vocabulary.scene import Scene
@@ -49,6 +49,15 @@ class Map:
             EntityKind.ROUTE: self.by_model,
         }.get(entity.kind)
         return where.get(entity.id, []) if where is not None else []
+
+
+_WORKS = frozenset({ReplicaState.IDLE, ReplicaState.SERVING, ReplicaState.SATURATED})
+
+
+def lost_share(pool: str, drawn: Map) -> float:
+    """Share of a pool's replicas that do not work; 1 where none is known."""
+    there = drawn.by_pool.get(pool, ())
+    return sum(one.state not in _WORKS for one in there) / len(there) if there else 1.0
 
 
 def draw(scene: Scene) -> Map:

@@ -53,6 +53,8 @@ class Tracked:
     seen_at: frozenset[str]
     """Places whose troubles can show in it."""
     evidence: tuple[Evidence, ...] = ()
+    lost: float = 1.0
+    """Share of its pool's replicas that did not work when it was first made; 1 where not known."""
 
     @property
     def key(self) -> Key:
@@ -195,6 +197,7 @@ def _tracked_json(one: Tracked) -> dict[str, Any]:
         "tenant": one.tenant,
         "acts_on": sorted(one.acts_on),
         "seen_at": sorted(one.seen_at),
+        "lost": one.lost,
     }
 
 
@@ -213,4 +216,5 @@ def _tracked_from_json(body: Mapping[str, Any]) -> Tracked:
         tenant=body["tenant"],
         acts_on=frozenset(body["acts_on"]),
         seen_at=frozenset(body["seen_at"]),
+        lost=body.get("lost", 1.0),  # not kept by versions before it
     )

@@ -4,7 +4,7 @@ import numpy as np
 from incident_scenes import NOON, Story, finding, pool_entity, stalled, tenant
 
 from vocabulary import failure_modes as f
-from vocabulary.entities import Change, Entity, EntityKind
+from vocabulary.entities import Change, Entity, EntityKind, ReplicaState
 from vocabulary.failure_modes import Severity
 from vocabulary.findings import Evidence
 
@@ -12,7 +12,8 @@ POOL = {"pool": "prod/chat", "model": "model-chat"}
 
 
 def test_a_stall_explains_errors_latency_and_retries(story: Story) -> None:
-    first, *_ = story.world.add_pool()
+    first, _ = story.world.add_pool(size=2)
+    story.world.set_state(first.entity, ReplicaState.STALLED)
     story.tick(
         stalled(first),
         *(

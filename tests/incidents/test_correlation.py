@@ -24,7 +24,7 @@ from incidents.intake import Cases, take_in
 from incidents.places import draw
 from incidents.settings import DeskSettings
 from vocabulary import failure_modes as f
-from vocabulary.entities import Entity, EntityKind
+from vocabulary.entities import Entity, EntityKind, ReplicaState
 from vocabulary.failure_modes import FailureMode, Severity
 from vocabulary.findings import Finding
 from vocabulary.incidents import Incident, IncidentState
@@ -283,6 +283,31 @@ def test_a_symptom_older_than_the_fault_is_not_explained_by_it(story: Story) -> 
     old = finding(f.ERROR_BURST, pool_entity(), since=NOON - 3600, **POOL)
     story.tick(old, stalled(first))
     assert len(story.incidents()) == 2
+
+
+@pytest.mark.parametrize(("stuck", "incidents"), [(1, 2), (2, 1), (3, 1)])
+def test_a_storm_needs_half_of_the_pool_gone_to_come_from_stalled_engines(
+    story: Story, stuck: int, incidents: int
+) -> None:
+    """One of three that hangs fails every third try: tries double only where half of them fail."""
+    there = story.world.add_pool()
+    for one in there[:stuck]:
+        story.world.set_state(one.entity, ReplicaState.STALLED)
+    story.tick(*(stalled(one) for one in there[:stuck]))
+    storm = finding(f.RETRY_STORM, pool_entity(), **POOL)
+    story.tick(*(stalled(one) for one in there[:stuck]), storm)
+    live = [one for one in story.incidents() if not one.merged_into]
+    assert len(live) == incidents
+    assert (f.RETRY_STORM in {one.failure_mode for one in live}) is (incidents == 2)
+
+
+def test_a_shortage_that_a_stalled_engine_brings_about_still_explains_a_storm(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    story.world.set_state(first.entity, ReplicaState.STALLED)
+    short = finding(f.CAPACITY_SHORTAGE, pool_entity(), since=NOON - 200, **POOL)
+    storm = finding(f.RETRY_STORM, pool_entity(), since=NOON - 20, **POOL)
+    story.tick(stalled(first), short, storm)
+    assert story.only().failure_mode is f.ENGINE_STALLED
 
 
 def test_an_unknown_node_is_no_common_ground(story: Story) -> None:
