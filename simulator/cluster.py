@@ -142,6 +142,11 @@ DEMO = ClusterSpec(
 """The cluster of the demo: 14 GPUs, 8 replicas, four tenants, one gateway."""
 
 
+def longest_prompts(spec: ClusterSpec) -> dict[str, int]:
+    """By pool: prompts that leave a tenth of the context for the answer."""
+    return {pool.name: int(pool.engine.max_context * 0.9) for pool in spec.pools}
+
+
 def gpu_places(spec: ClusterSpec, seed: int) -> tuple[GpuPlace, ...]:
     """Every GPU of the cluster, with uuids that only depend on *seed*."""
     letters = np.random.default_rng([seed, 4])

@@ -13,7 +13,7 @@ from fleet.identity import pod_replica_id
 from fleet.identity import pool as pool_entity
 from fleet.identity import replica as replica_entity
 from simulator.ageing import age
-from simulator.cluster import DEMO, NAMESPACE, ClusterSpec, gpu_places
+from simulator.cluster import DEMO, NAMESPACE, ClusterSpec, gpu_places, longest_prompts
 from simulator.controllers import Autoscaler, Deployment, Rollout
 from simulator.engine import EngineModel
 from simulator.fault import Fault, Injection
@@ -81,7 +81,7 @@ class World:
             seed,
             spec.tenants,
             spec.streams,
-            {pool.name: int(pool.engine.max_context * 0.9) for pool in spec.pools},
+            longest_prompts(spec),
         )
         self.deployments = {
             pool.name: Deployment(

@@ -64,6 +64,9 @@ def drill(
     no_console: Annotated[
         bool, typer.Option("--no-console", help="Replay without the console.")
     ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only how busy a scenario's pools are, no fault.")
+    ] = False,
     show: Annotated[bool, typer.Option("--list", help="List what can be injected.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -73,6 +76,9 @@ def drill(
     corpus = Corpus.found()
     if show:
         _list(corpus, output)
+        return
+    if preview:
+        _preview(scenario or [], seeds, output)
         return
     if replay is not None:
         _replay(corpus, replay, seeds, cluster, scenario or [], for_seconds, not no_console)
@@ -161,6 +167,25 @@ def _of_files(files: Sequence[Path], seeds: str) -> "list[Case]":
     if len({case.id for case in plan}) < len(plan):
         raise ConfigError("two of these scenarios bear one name; rename one of them")
     return plan
+
+
+def _preview(files: Sequence[Path], seeds: str, output: Output) -> None:
+    """Each scenario's pools under their traffic alone, so that no fault hides in an overload."""
+    from service.drill import table
+    from simulator.outlook import outlook
+    from simulator.scenario_file import read_scenario
+
+    if not files:
+        raise ConfigError("--preview shows the pools of a scenario; name one with --scenario FILE")
+    for file in files:
+        one = read_scenario(file)
+        seed = seed_numbers(seeds)[0] if seeds else one.seed
+        pools = outlook(one.cluster, seed, one.start, one.story.length)
+        if output is Output.JSON:
+            print_json({"scenario": one.story.name, "seed": seed, "pools": table.outlooks(pools)})
+        else:
+            title = f"{one.story.name} without its faults, seed {seed}"
+            print_table(title, table.OUTLOOK_COLUMNS, table.outlook_rows(pools))
 
 
 def _wanted(corpus: "Corpus", words: str) -> list[Any]:

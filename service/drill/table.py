@@ -1,12 +1,20 @@
 """The score of a drill as tables a person wants to read: worst first, misses with their replay."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
+
+from simulator.outlook import PoolOutlook
 
 COLUMNS = (
     "code", "failure mode", "found", "delay", "cause 1st", "in 3", "entity", "card 1st", "told",
 )  # fmt: skip
 
+OUTLOOK_COLUMNS = (
+    "pool", "replicas", "calls/s", "tokens/s", "busy", "batch", "at most", "cache at most",
+    "ms a token", "queued",
+)  # fmt: skip
 MOST_MISSES = 20
 """Rows of misses that a person wants to read at once."""
 Row = Sequence[str]
@@ -87,3 +95,30 @@ def share(one: Mapping[str, Any]) -> str:
     if one["value"] is None:
         return "-"
     return f"{100.0 * one['value']:.0f} % [{100.0 * one['low']:.0f}-{100.0 * one['high']:.0f}]"
+
+
+def outlook_rows(pools: Sequence[PoolOutlook]) -> list[Row]:
+    """How busy each pool is, as a person reads it."""
+    return [
+        (
+            one.pool,
+            str(one.replicas),
+            f"{one.calls:.2f}",
+            f"{one.output_tokens:.0f}",
+            f"{one.busy:.0%}",
+            f"{one.running:.1f}",
+            f"{one.running_most:.0f}",
+            f"{one.kv_share_most:.0%}",
+            "-" if math.isnan(one.between_tokens) else f"{1e3 * one.between_tokens:.1f}",
+            f"{one.queued:.0%}",
+        )
+        for one in pools
+    ]
+
+
+def outlooks(pools: Sequence[PoolOutlook]) -> list[dict[str, Any]]:
+    """The same for programs; None is what nothing was seen of."""
+    rows = [asdict(one) for one in pools]
+    for row in rows:
+        row["between_tokens"] = None if math.isnan(row["between_tokens"]) else row["between_tokens"]
+    return rows

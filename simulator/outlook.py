@@ -1,0 +1,74 @@
+"""How busy the pools of a cluster would be without any fault: tick by tick, in a moment."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.arrivals import asked
+from simulator.cluster import ClusterSpec, longest_prompts
+from simulator.ticks import tick_by_tick
+from simulator.traffic import open_traffic
+
+_TICK = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOutlook:
+    """One pool under its usual traffic; of one replica where nothing else is said."""
+
+    pool: str
+    replicas: int
+    calls: float
+    """Per second, of the whole pool."""
+    output_tokens: float
+    """Per second, of the whole pool."""
+    busy: float
+    """Share of time in which a step runs."""
+    running: float
+    """Requests in the batch, mean."""
+    running_most: float
+    """The most in any tick."""
+    kv_share_most: float
+    """Largest share of the cache in use in any tick."""
+    between_tokens: float
+    """Seconds from token to token, mean over tokens; NaN without one."""
+    queued: float
+    """Share of time in which requests wait for room: above zero the pool is too small for its
+    traffic, also when nothing is wrong."""
+
+
+def outlook(spec: ClusterSpec, seed: int, start: float, seconds: float) -> list[PoolOutlook]:
+    """Every pool of *spec* over *seconds* from *start* on, with the calls a world would get.
+
+    What comes of time-outs, retries and autoscaling is not in it.
+    """
+    traffic = open_traffic(seed, spec.tenants, spec.streams, longest_prompts(spec))
+    before = int(spec.warm_up / _TICK)
+    ticks = before + max(1, int(seconds / _TICK))
+    pools = [pool for pool in spec.pools if traffic.of(pool=pool.name)]
+    loads = [
+        asked(traffic.of(pool=pool.name), start - before * _TICK, ticks, _TICK, pool.replicas)
+        for pool in pools
+    ]
+    table = tick_by_tick([pool.engine for pool in pools], loads, _TICK)
+    found = []
+    for at, (pool, load) in enumerate(zip(pools, loads, strict=True)):
+        seen = slice(before, None)
+        made = table.output_tokens[seen, at]
+        spent = float(np.nansum(table.between_tokens[seen, at] * made))
+        total = float(made.sum())
+        found.append(
+            PoolOutlook(
+                pool.name,
+                pool.replicas,
+                float(load.requests[seen].sum(axis=1).mean() / _TICK * pool.replicas),
+                float(made.mean() / _TICK * pool.replicas),
+                float(table.busy[seen, at].mean()),
+                float(table.running[seen, at].mean()),
+                float(table.running[seen, at].max()),
+                float(min(1.0, table.kv_tokens[seen, at].max() / pool.engine.kv_tokens)),
+                spent / total if total else float("nan"),
+                float((table.waiting[seen, at] > 0.5).mean()),
+            )
+        )
+    return found
