@@ -9,12 +9,12 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-import numpy as np
 import pytest
 from rigs import prometheus
 from rigs.cache import RigUnavailable
@@ -35,6 +35,7 @@ from simulator.schedule import WEEK_START, Event
 from store.embedded import EmbeddedStore
 from store.promql import quoted
 from vocabulary.incidents import Incident
+from vocabulary.metrics import BY_SERIES_NAME
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -85,14 +86,15 @@ def _pages(chain: Chain, moment: float) -> Iterator[str]:
 def _stored(folder: Path) -> Iterator[str]:
     """Every sample of a data folder."""
     with closing(EmbeddedStore(folder / STORE_FOLDER, read_only=True)) as store:
-        memory, reading = store._memory, store._reading
-        for number, series in memory.index.series.items():
-            chunks = reading.samples([number], -(2**60), 2**60, store._chunking)
-            labels = ",".join(f"{name}={quoted(value)}" for name, value in series.labels)
-            for times, values in [*chunks.get(number, []), *memory.parts(number)]:
-                for at, value in zip(times.tolist(), values.tolist(), strict=True):
-                    if np.isfinite(value):
-                        yield f"{series.name}{{{labels}}} {value!r} {at / 1000:.3f}"
+        for name in BY_SERIES_NAME:
+            found = store._select(name, (), -(2**60), 2**60)
+            for place, labels in enumerate(found.labels):
+                inside = ",".join(f"{label}={quoted(value)}" for label, value in labels)
+                own = slice(found.offsets[place], found.offsets[place + 1])
+                times, values = found.times[own].tolist(), found.values[own].tolist()
+                for at, value in zip(times, values, strict=True):
+                    if isfinite(value):
+                        yield f"{name}{{{inside}}} {value!r} {at / 1000:.3f}"
 
 
 @contextmanager

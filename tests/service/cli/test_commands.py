@@ -9,8 +9,9 @@ import pytest
 from tests.service.cli.conftest import Run
 
 COMMANDS = (
-    "up", "collect", "serve", "console", "detect", "doctor", "incidents list", "incidents show",
-    "incidents ack", "incidents assign", "incidents silence", "incidents resolve", "incidents note",
+    "up", "collect", "serve", "console", "detect", "backtest", "doctor",
+    "incidents list", "incidents show", "incidents ack", "incidents assign",
+    "incidents silence", "incidents resolve", "incidents note",
     "incidents report", "usage report", "usage export", "usage verify", "rules build",
     "rules check", "config show", "docs build",
 )  # fmt: skip
