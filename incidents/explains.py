@@ -208,6 +208,7 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
     f.ERROR_BURST: {Reach.SERVICE: (f.LATENCY_BURN, f.RETRY_STORM)},
     f.TARGET_HUNG: {Reach.REPLICA: (f.TARGETS_GONE,)},
     f.METRIC_RENAMED: {Reach.SERVICE: (f.TARGETS_GONE,)},
+    f.PIPELINE_DROPS: {Reach.SERVICE: (f.METRIC_RENAMED, f.TARGETS_GONE, f.TARGET_HUNG)},
 }
 
 _REACH: dict[tuple[str, str], tuple[Reach, ...]] = {}

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from simulator.cluster import DEMO, ClusterSpec, NodeSpec, PoolSpec, Scaling
 from simulator.engine_presets import PRESETS
-from simulator.gpus import A100, H200, L4
+from simulator.gpus import A100, H200, L4, L40S
 from simulator.outside import PROVIDER
 from simulator.traffic import Stream, Tenant
 
@@ -72,7 +72,10 @@ HOSTED = replace(
 )  # fmt: skip
 """The demo's, and a model beside it that its gateway calls at a provider outside."""
 
-CLUSTERS: Mapping[str, ClusterSpec] = {"demo": DEMO, "held-out": HELD_OUT, "hosted": HOSTED}
+SPARE = replace(DEMO, name="spare", nodes=(*DEMO.nodes, NodeSpec("gpu-l40s-2", L40S, 4)))
+"""The demo's with room for all that runs on one of its nodes."""
+
+CLUSTERS: Mapping[str, ClusterSpec] = {one.name: one for one in (DEMO, HELD_OUT, HOSTED, SPARE)}
 """By name."""
 
 

@@ -46,6 +46,17 @@ class Loss:
 
 
 @dataclass(slots=True)
+class Drain:
+    """A node that its pods leave one by one, as a budget of one missing replica allows."""
+
+    pause: float
+    """Seconds between one pod's turn and the next."""
+    fresh: Pod | None = None
+    """What replaces the pod that left last."""
+    next_at: float = 0.0
+
+
+@dataclass(slots=True)
 class Scheduling:
     """Pods without a node or without their image, and nodes that cannot be used."""
 
@@ -54,6 +65,8 @@ class Scheduling:
     """By name of the node."""
     withheld: dict[str, int] = field(default_factory=dict)
     """Node → GPUs that its device plugin does not offer although they are there."""
+    drains: dict[str, Drain] = field(default_factory=dict)
+    """By name of the node, which is cordoned for as long as it stands here."""
     unpullable: dict[str, str] = field(default_factory=dict)
     """Pool → why a node that has not got its image cannot pull it."""
     _stuck: dict[str, Pod] = field(default_factory=dict)
@@ -102,6 +115,20 @@ class Scheduling:
         what = f"{node} {statements.OFFERS} {offered} of its {there} GPUs"
         world.note(Change(now, "health", node_entity(node), what))
 
+    def cordon(self, world: "World", node: str, now: float, pause: float) -> None:
+        """Let no new pod onto *node*, and those that run there leave it in turn."""
+        self.drains[node] = Drain(pause)
+        world.note(Change(now, "node", node_entity(node), f"{node} {statements.CORDONED}"))
+
+    def uncordon(self, world: "World", node: str, now: float) -> None:
+        """Pods may come again; those that left do not return by themselves."""
+        if self.drains.pop(node, None) is not None:
+            world.note(Change(now, "node", node_entity(node), f"{node} {statements.UNCORDONED}"))
+
+    def closed(self, node: str) -> bool:
+        """Whether no new pod starts on *node*."""
+        return node in self.drains or self.silent(node)
+
     def silent(self, node: str) -> bool:
         """Whether nothing on *node* can be reached."""
         return node in self.losses
@@ -115,6 +142,8 @@ class Scheduling:
         """Do what is due: tell of nodes, move pods off them, start those that wait."""
         for name, loss in self.losses.items():
             self._miss(world, name, loss, now)
+        for name, drain in self.drains.items():
+            self._evict(world, name, drain, now)
         self._pull(world, now)
         if now < self._next:
             return
@@ -136,6 +165,16 @@ class Scheduling:
                 if pod.node == name:
                     world.remove(pod)
                     self.ask(world, world.deployments[pod.pool.name], now)
+
+    def _evict(self, world: "World", node: str, drain: Drain, now: float) -> None:
+        if drain.fresh is not None and drain.fresh.stage is not Stage.READY:
+            return
+        there = [pod for pod in world.pods() if pod.node == node and pod.stage is Stage.READY]
+        if not there or now < drain.next_at:
+            return
+        drain.next_at = now + drain.pause
+        there[0].drain(now)
+        drain.fresh = world.start_pod(world.deployments[there[0].pool.name], now)
 
     def _pull(self, world: "World", now: float) -> None:
         for pod in world.pods():

@@ -382,7 +382,7 @@ class World:
 
     def _free_gpus(self, model: str, count: int) -> tuple[str, tuple[int, ...]] | None:
         for node in self.spec.nodes:
-            if self.scheduling.silent(node.name):
+            if self.scheduling.closed(node.name):
                 continue
             free = [
                 index

@@ -32,7 +32,8 @@ def drill(
         str, typer.Option(help="How many (3), a range (11-20) or a list (7,9); one for --replay.")
     ] = "",
     cluster: Annotated[
-        str, typer.Option(help="Which simulated clusters, with commas: demo, held-out, hosted.")
+        str,
+        typer.Option(help="Which simulated clusters, with commas: demo, held-out, hosted, spare."),
     ] = "demo",
     calm_hours: Annotated[float, typer.Option(min=0, help="Hours of calm for each seed.")] = 0.0,
     overlaps: Annotated[bool, typer.Option("--overlaps", help="Pairs of troubles too.")] = False,

@@ -26,8 +26,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 @pytest.mark.parametrize("name", list(CLUSTERS))
 def test_every_fault_and_look_alike_fits_every_cluster(kind: type[Fault], name: str) -> None:
     if kind.only_on not in ("", name):
-        assert trouble(kind, {"pool": kind.pool}, CLUSTERS[name])  # type: ignore[attr-defined]
-        return
+        return  # and there alone
     fault = kind.draw(rng(), **fitted(kind, CLUSTERS[name], rng()))
     values = {one.name: getattr(fault, one.name) for one in dataclasses.fields(fault)}  # type: ignore[arg-type]
     assert trouble(kind, values, CLUSTERS[name]) == ""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from simulator.clusters import SPARE
 from simulator.fast import SimulatedReach
 from simulator.faults.device_plugin_broken import DevicePluginBroken
 from simulator.faults.double_counting import DoubleCounting
@@ -12,7 +13,9 @@ from simulator.faults.metric_renamed import MetricRenamed
 from simulator.faults.pod_pending import PodPending
 from simulator.faults.pull_failure import PullFailure
 from simulator.faults.targets_gone import TargetsGone
+from simulator.look_alikes.planned_drain import PlannedDrain
 from simulator.pods import Stage
+from simulator.world import World
 from vocabulary import statements
 from vocabulary.errors import SourceDown
 from vocabulary.statements import statement
@@ -142,3 +145,31 @@ def test_f53_pods_of_the_new_release_call_one_metric_otherwise(watched: Any) -> 
     assert b"vllm:block_pool_fill{" in world.page(fresh.name)
     assert b"vllm:kv_cache_usage_perc" not in world.page(fresh.name)
     assert b"vllm:kv_cache_usage_perc{" in world.page(world.pods("chat-70b")[0].name)
+
+
+def test_b11_pods_leave_a_cordoned_node_in_turn_and_it_is_away_when_it_is_empty() -> None:
+    world = World(7, 1_795_608_000.0, SPARE)
+    old = {pod.uid for pod in world.pods("code-8b")}
+    failed = _failed(world)
+    world.inject(PlannedDrain(pause=30.0, away=300.0, duration=900.0))
+    fewest = 3
+    for _ in range(45):
+        world.advance(world.now + 10.0)
+        ready = [pod for pod in world.pods("code-8b") if pod.stage is Stage.READY]
+        fewest = min(fewest, len(ready))
+    assert fewest == 2, "one at a time"
+    assert {pod.node for pod in world.pods("code-8b")} == {"gpu-l40s-2"}
+    assert not old & {pod.uid for pod in world.pods("code-8b")}
+    assert _failed(world) - failed <= 3, "streams have their grace"
+    world.advance(world.now + 150.0)
+    assert world.scheduling.silent("gpu-l40s-1")
+    world.advance(world.now + 400.0)
+    said = [statement(one.what) for one in world.changes(world.start - 1.0)]
+    assert [one.phrase for one in said if one and one.subject == "gpu-l40s-1"] == [
+        statements.CORDONED, statements.NOT_READY, statements.READY, statements.UNCORDONED,
+    ]  # fmt: skip
+    assert not world.scheduling.closed("gpu-l40s-1")
+
+
+def _failed(world: World) -> int:
+    return sum(sum(one.attempts_failed.values()) for one in world.gateway.accounts.values())
