@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from estimators import tails, whitening
 
+TINY = np.float32(1e-9)
+"""The least size of a band where nobody says which movement means anything."""
 State = dict[str, npt.NDArray[Any]]
 """By name, the last axis is the series."""
 
@@ -24,6 +26,7 @@ def fresh(bands: int, count: int) -> State:
         "shape": zeros(np.float32, whitening.pairs(bands)),
         "whitener": zeros(np.int16, whitening.pairs(bands)),
         "length": zeros(np.float32) + np.float32(1.0),
+        "least": zeros(np.float32) + TINY,
         "edge": zeros(np.float32, 2) + np.float32(tails.FIRST_EDGE),
         "slope": zeros(np.float32, 2) + np.float32(tails.FIRST_SLOPE),
         "beyond": zeros(np.uint16, 2),

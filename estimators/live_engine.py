@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimators.averages import NARROW, Numbers
-from estimators.engine_state import State, fresh, gathered, scattered
+from estimators.engine_state import TINY, State, fresh, gathered, scattered
 from estimators.oddness import Oddness
 from estimators.point_anomaly import PointAnomaly
 from vocabulary.samples import Array
@@ -70,10 +70,14 @@ class LiveEngine:
 
     # -- series that come and go ------------------------------------------------------------------
 
-    def add(self, count: int, family: int = 0) -> None:
-        """Append *count* series of one *family*, calibrated from their kin where there are any."""
+    def add(self, count: int, family: int = 0, least: float = 0.0) -> None:
+        """Append *count* series of one *family*, calibrated from their kin where there are any.
+
+        A movement of *least* in the series' unit is nothing, however still it stood before.
+        """
         new = fresh(len(self.judge.half_lives), count)
         new["family"][:] = family
+        new["least"][:] = max(least, TINY)
         new["patience"][:] = self.judge.warm_up
         kin = np.flatnonzero((self.state["family"] == family) & (self.state["age"] >= GROWN))
         if kin.size >= KIN:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from estimators import tails, whitening
 from estimators.averages import Numbers, averages, before, gain_of
-from estimators.engine_state import State
+from estimators.engine_state import TINY, State
 from estimators.point_anomaly import DAY, PointAnomaly
 
 Flags = npt.NDArray[np.bool_]
@@ -83,7 +83,7 @@ class Oddness:
         usual = before(known, part["sizes"]) if learn else _still(known, part["sizes"])
         usual /= np.maximum(self._weight(ages), np.float32(1e-12))[:, None]
         self._stand_in(usual, ages)
-        bands /= np.maximum(usual, np.float32(1e-9), out=usual)
+        bands /= np.maximum(usual, part["least"], out=usual)
         np.clip(bands, -MOST, MOST, out=bands)
         if ages.min() < UNSIZED:
             bands *= (ages >= UNSIZED)[:, None]
@@ -130,11 +130,17 @@ class Oddness:
         own = (part["patience"] == self.judge.warm_up) | (age >= 2.0 * tails.DOUBT_ROWS)
         doubt = tails.DOUBT_ROWS / (tails.DOUBT_ROWS + age[own])
         shape = part["shape"][:, own] / self._weight(age[own])
+        meant = part["least"] > TINY
+        for index in range(len(self.judge.half_lives)):
+            # still bands are not blown up where somebody said which movement means anything
+            variance = shape[index * (index + 3) // 2]
+            np.maximum(variance, np.where(meant[own], 1.0, 0.0), out=variance)
         part["whitener"][:, own] = whitening.whitener(shape, doubt)
         new, known = age - part["looked"], np.minimum(age, 6.0 * self._memory())
         part["edge"][:], part["slope"][:] = tails.relearnt(
             part["edge"], part["slope"], part["beyond"], part["far"], new, known
         )
+        np.maximum(part["edge"], np.where(meant, np.float32(1.0), TINY), out=part["edge"])
         part["beyond"][:] = part["far"][:] = 0
         part["looked"][:] = age
         shift = part["averages"][-1].copy()

@@ -19,6 +19,7 @@ from estimators.alarm_budget import AlarmBudget, corroborated
 from estimators.engine_snapshot import SnapshotRefused, from_bytes, to_bytes
 from estimators.live_engine import LiveEngine
 from estimators.point_anomaly import PointAnomaly
+from fleet import identity
 from service.behaviour.moves import Move, Moves
 from service.behaviour.signals_watched import BY_SIGNAL, FAMILIES, FOLLOWED, entity_of
 from vocabulary import metrics
@@ -30,6 +31,8 @@ Key = tuple[int, Labels]
 FORGET_SECONDS = 2 * 86_400.0
 """A series without a value for so long is forgotten: the weekend of a pool scaled to zero."""
 TIDY_SECONDS = 3600.0
+AGREE_SECONDS = 300.0
+"""Families that move within so long agree: signals look through windows of one to five minutes."""
 CATCH_UP_SECONDS = 7200.0
 """How much of the store's past a new engine learns from at once: it judges after 50 rows, and two
 hours hold what minutes repeat. Our judgement."""
@@ -71,6 +74,8 @@ class Follower:
     """Index of each series' entity."""
     _family: list[int] = field(default_factory=list)
     _seen: list[float] = field(default_factory=list)
+    _held: Array = field(default_factory=lambda: np.empty(0))
+    """Scores of the last minutes, fading."""
     _tidied: float = 0.0
     _lock: Any = field(default_factory=threading.RLock)
 
@@ -83,7 +88,7 @@ class Follower:
         self.budget = AlarmBudget(self.per_week)
         for names in (self._keys, self._places, self._entities, self._of, self._family, self._seen):
             names.clear()
-        self.unusual = {}
+        self.unusual, self._held = {}, np.empty(0)
 
     def tick(self, scene: Scene) -> list[Sample]:
         """Take in one moment; gives the series that say what it showed.
@@ -140,12 +145,12 @@ class Follower:
         if not rows:
             return
         self._welcome(list(rows))
-        block = np.full((len(times), len(self.engine)), np.nan)
+        block, troubles = np.full((len(times), len(self.engine)), np.nan), _troubles(scene)
         for key, slot in self._keys.items():
             block[:, slot] = rows[key]
             place = self._places[slot]
             for name in (place.entity, f"pool/{place.pool}"):
-                for start, end in scene.troubled.get(name, ()):
+                for start, end in troubles.get(name, ()):
                     block[(times >= start) & (times <= end), slot] = np.nan
         self._seen = [float(times[-1])] * len(self._seen)
         past = times < scene.now - 0.5 * self.interval
@@ -173,7 +178,7 @@ class Follower:
         self.ignored = max(0, len(keys) - room)
         for index in sorted({key[0] for key in keys[:room]}):
             mine = [key for key in keys[:room] if key[0] == index]
-            self.engine.add(len(mine), family=index)
+            self.engine.add(len(mine), family=index, least=FOLLOWED[index].least)
             for key in mine:
                 self._place(key)
 
@@ -188,10 +193,10 @@ class Follower:
         self._seen.append(0.0)
 
     def _frozen(self, scene: Scene) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Series of entities, pools and models in an open incident."""
+        """Series of replicas, GPUs and pools in an open incident."""
         troubled = {
             name
-            for name, spans in scene.troubled.items()
+            for name, spans in _troubles(scene).items()
             if any(start <= scene.now <= end for start, end in spans)
         }
         if not troubled:
@@ -225,7 +230,10 @@ class Follower:
         self, now: float, scores: Array, frozen: np.ndarray[Any, np.dtype[np.bool_]]
     ) -> None:
         of, family = np.array(self._of, np.intp), np.array(self._family, np.intp)
-        evidence = corroborated(scores, of, family, len(self._entities), len(FAMILIES))
+        held = np.concatenate([self._held, np.full(len(scores) - len(self._held), np.nan)])
+        fade = self.judge.alarm * self.interval / AGREE_SECONDS
+        self._held = np.fmax(scores, np.maximum(held - fade, 0.0))
+        evidence = corroborated(self._held, of, family, len(self._entities), len(FAMILIES))
         muted = np.zeros(len(self._entities), np.bool_)
         muted[of[frozen]] = True
         new = self.budget.tick(now, evidence, muted)
@@ -263,6 +271,7 @@ class Follower:
     def _keep(self, staying: list[int]) -> None:
         self.engine.keep(np.array(staying, np.intp))
         moved = {old: new for new, old in enumerate(staying)}
+        self._held = self._held[[slot for slot in staying if slot < len(self._held)]]
         self._keys = {key: moved[slot] for key, slot in self._keys.items() if slot in moved}
         self._places = [self._places[slot] for slot in staying]
         self._seen = [self._seen[slot] for slot in staying]
@@ -314,6 +323,17 @@ class Follower:
             engine.state["family"][len(self._places)] = BY_SIGNAL[name]
             self._place((BY_SIGNAL[name], labels))
             self._seen[-1] = float(seen[slot])
+
+
+def _troubles(scene: Scene) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Spans of trouble by place; what happens to a replica or its pool happens to its GPUs."""
+    found = dict(scene.troubled)
+    for one in scene.replicas:
+        spans = (*found.get(str(one.entity), ()), *scene.troubled.get(f"pool/{one.pool}", ()))
+        for gpu in one.gpus if spans else ():
+            name = str(identity.gpu(gpu))
+            found[name] = (*found.get(name, ()), *spans)
+    return found
 
 
 def _names(kept: dict[str, Any], count: int) -> list[tuple[str, Labels]]:

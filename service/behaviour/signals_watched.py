@@ -21,20 +21,25 @@ class Followed:
     signal: Signal
     family: int
     """Index into FAMILIES."""
+    least: float
+    """A movement of this much, in the signal's unit, is nothing: clocks step by 15 MHz, and a
+    queue of one is no queue. Our judgement."""
 
 
-def _of(family: str, *signals: Signal) -> tuple[Followed, ...]:
-    return tuple(Followed(one, FAMILIES.index(family)) for one in signals)
+def _of(family: str, *signals: tuple[Signal, float]) -> tuple[Followed, ...]:
+    return tuple(Followed(one, FAMILIES.index(family), least) for one, least in signals)
 
 
 FOLLOWED = (
-    *_of("traffic", s.FINISHED_RATE, s.INPUT_TOKEN_RATE, s.OUTPUT_TOKEN_RATE),
-    *_of("latency", s.TTFT_MEAN, s.ITL_MEAN, s.QUEUE_MEAN),
-    *_of("saturation", s.RUNNING, s.WAITING, s.KV_USAGE, s.PREEMPTION_RATE),
-    *_of("errors", s.FAILED_RATE),
-    *_of("work", s.GPU_UTILIZATION, s.GPU_POWER),
-    *_of("heat", s.GPU_TEMPERATURE, s.GPU_SM_CLOCK),
-)
+    *_of("traffic", (s.FINISHED_RATE, 0.1), (s.INPUT_TOKEN_RATE, 50.0),
+         (s.OUTPUT_TOKEN_RATE, 10.0)),
+    *_of("latency", (s.TTFT_MEAN, 0.02), (s.ITL_MEAN, 0.001), (s.QUEUE_MEAN, 0.05)),
+    *_of("saturation", (s.RUNNING, 1.0), (s.WAITING, 2.0), (s.KV_USAGE, 0.02),
+         (s.PREEMPTION_RATE, 0.02)),
+    *_of("errors", (s.FAILED_RATE, 0.02)),
+    *_of("work", (s.GPU_UTILIZATION, 0.05), (s.GPU_POWER, 10.0)),
+    *_of("heat", (s.GPU_TEMPERATURE, 2.0), (s.GPU_SM_CLOCK, 5e7)),
+)  # fmt: skip
 """A series' kin are those of the same signal."""
 BY_SIGNAL = {one.signal.name: index for index, one in enumerate(FOLLOWED)}
 

@@ -209,3 +209,17 @@ def test_counts_alone_find_the_tail(slope: float, edge: float) -> None:
         found = tails.relearnt(*found, beyond, far, np.array([len(both)]), np.array([start]))
     assert found[0][0, 0] == pytest.approx(edge, rel=0.15)
     assert found[1][0, 0] == pytest.approx(slope, rel=0.3)
+
+
+def test_a_movement_that_means_nothing_surprises_nobody_however_still_it_was() -> None:
+    """A GPU's clock: flat for hours, then one step of its driver, then half of it."""
+    clock = np.full((700, 2), 1980.0)
+    clock[500:520] -= 15.0
+    clock[600:620] -= 900.0
+    engine = LiveEngine(JUDGE, STEP)
+    engine.add(1)
+    engine.add(1, least=50.0)
+    scores = fed(engine, clock, [])
+    assert np.nanmax(scores[500:520, 0]) > JUDGE.alarm
+    assert np.nanmax(scores[:590, 1]) < JUDGE.alarm - 1.0
+    assert np.nanmax(scores[600:620, 1]) > JUDGE.alarm
