@@ -7,7 +7,7 @@ always, nothing more is asked.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from sqlite3 import Connection
 from typing import Any
 
@@ -26,7 +26,8 @@ _TOLD = (
 _KIND = "tenant, model, model_requested, pool, provider, vantage, status, error_type, operation"
 _INSERT_KIND = f"INSERT OR IGNORE INTO kind ({_KIND}) VALUES ({', '.join('?' * 9)})"  # noqa: S608
 _KIND_ID = f"SELECT kind_id FROM kind WHERE ({_KIND}) = ({', '.join('?' * 9)})"  # noqa: S608
-_INSERT = f"INSERT INTO told VALUES ({', '.join('?' * 15)}) ON CONFLICT (attempt_id) DO NOTHING"  # noqa: S608
+_INSERT = f"INSERT INTO told VALUES ({', '.join('?' * 16)}) ON CONFLICT (attempt_id) DO NOTHING"  # noqa: S608
+_INSERT_CALLER = f"INSERT OR IGNORE INTO caller VALUES ({', '.join('?' * 9)})"  # noqa: S608
 _AT_ONCE = 500
 """Ids in one question; SQLite's oldest limit of parameters is 999."""
 
@@ -58,6 +59,7 @@ class Batch:
         """Insert what is new; park what contradicts what was told before."""
         newest = self._newest()
         self.connection.executemany(_INSERT, self._rows(spans.rows))
+        self.connection.executemany(_INSERT_CALLER, map(astuple, spans.callers))
         new = self._newest() - newest  # nothing is ever deleted, so rows are numbered in a row
         unpriced = self._unpriced_after(newest)
         if new == len(spans):
@@ -76,7 +78,7 @@ class Batch:
         for (
             attempt, operation_id, tenant, asked, served, provider, vantage, at, duration,
             inputs, outputs, cached, written, reasoning, status, error, operation, conversation,
-            agent,
+            agent, parent,
         ) in spans:  # fmt: skip
             kind = (tenant, asked, served, provider, vantage, status, error, operation)
             if kind not in terms:
@@ -86,7 +88,7 @@ class Batch:
             usd = None if used is None or price is None else price.usd(used)
             yield (
                 attempt, operation_id, kind_id, at, duration, *(used or _UNKNOWN), conversation,
-                agent, *((None, None, None) if usd is None else (usd, price_id, now)),
+                agent, *((None, None, None) if usd is None else (usd, price_id, now)), parent,
             )  # fmt: skip
 
     def _terms(
@@ -142,7 +144,7 @@ def _as_told(row: UsageRow) -> _Row:
     (
         attempt, operation_id, tenant, asked, served, provider, vantage, at, duration,
         inputs, outputs, cached, written, reasoning, status, error, operation, conversation,
-        agent,
+        agent, _,
     ) = row  # fmt: skip
     used = counts(inputs, outputs, cached, written, reasoning) or _UNKNOWN
     return (

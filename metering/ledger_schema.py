@@ -2,7 +2,8 @@
 
 The second migration puts an attempt and its charge in one row, and rows in the order they come:
 attempt ids are random, and a table in their order touches a page of its own for every row. The
-third writes down once what many attempts have in common; `attempt` is then a view of both.
+third writes down once what many attempts have in common; `attempt` is then a view of both. The
+fourth keeps who called, for the calls that do not say so themselves.
 """
 
 MIGRATIONS = (
@@ -152,5 +153,22 @@ MIGRATIONS = (
     CREATE UNIQUE INDEX attempt_once ON told (attempt_id);
     CREATE INDEX attempt_when ON told (kind_id, at);
     CREATE VIEW attempt AS SELECT * FROM told JOIN kind USING (kind_id)
+    """,
+    """
+    DROP VIEW attempt;
+    ALTER TABLE told ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+    CREATE VIEW attempt AS SELECT * FROM told JOIN kind USING (kind_id);
+    CREATE TABLE caller (
+        operation_id TEXT NOT NULL,
+        vantage TEXT NOT NULL,
+        span_id TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        resource_tenant TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        conversation TEXT NOT NULL,
+        at REAL NOT NULL,
+        ended REAL NOT NULL,
+        PRIMARY KEY (operation_id, vantage, span_id)
+    ) WITHOUT ROWID
     """,
 )

@@ -1,7 +1,8 @@
 """Runs of agents: what one conversation or loop used, and whose it was.
 
 A run is what its spans say it is, the conversation; where they say none, it is the trace, since
-one trace is one thing asked for. Only attempts that name an agent or a conversation belong to one.
+one trace is one thing asked for. Only attempts that name an agent or a conversation belong to one,
+or that were made in a span that does: their caller, however late it was told.
 """
 
 from collections.abc import Sequence
@@ -13,17 +14,53 @@ from metering.ledger import VANTAGES, Ledger
 from metering.money import plain
 from vocabulary.incidents import rfc3339
 
-_OF_A_RUN = "vantage = ? AND at >= ? AND at < ? AND (agent <> '' OR conversation <> '')"
-_SEEN = f"SELECT 1 FROM attempt WHERE {_OF_A_RUN} LIMIT 1"  # noqa: S608 - our own words
+_WITHIN = "{0}.at <= attempt.at AND {0}.ended + 0.001 >= attempt.at + attempt.duration"
+_SAME = "{0}.operation_id = attempt.operation_id AND {0}.vantage = attempt.vantage"
+
+
+def _nearest(what: str, where: str) -> str:
+    """SQL for *what* the nearest caller of an attempt says, of those *where* this holds.
+
+    Nearest is its parent, and then the innermost that encloses it in time. Of two that overlap
+    without enclosing each other neither counts: nothing tells in which of them it was.
+    """
+    return f"""(SELECT found FROM (
+        SELECT {what} AS found, span_id = attempt.parent AS above, caller.at AS since
+        FROM caller WHERE {_SAME.format("caller")} AND {where}
+        AND (span_id = attempt.parent OR {_WITHIN.format("caller")} AND NOT EXISTS (
+            SELECT 1 FROM caller AS beside WHERE {_SAME.format("beside")}
+            AND {_WITHIN.format("beside")}
+            AND (beside.at < caller.at AND beside.ended < caller.ended
+                 OR beside.at > caller.at AND beside.ended > caller.ended)))
+        ) ORDER BY above DESC, since DESC LIMIT 1)"""  # noqa: S608 - our own words
+
+
+_TENANT = _nearest(
+    "caller.tenant", "caller.tenant <> resource_tenant AND resource_tenant = attempt.tenant"
+)
+_AGENT = _nearest("caller.agent", "caller.agent <> ''")
+_CONVERSATION = _nearest("caller.conversation", "caller.conversation <> ''")
+_CALLS = f"""
+    WITH call AS (
+        SELECT attempt.*, ifnull({_TENANT}, tenant) AS whose,
+        CASE WHEN agent <> '' THEN agent ELSE ifnull({_AGENT}, '') END AS by_agent,
+        CASE WHEN conversation <> '' THEN conversation ELSE ifnull({_CONVERSATION}, '') END AS talk
+        FROM attempt WHERE vantage = ? AND at >= ? AND at < ?
+        AND (agent <> '' OR conversation <> ''
+             OR EXISTS (SELECT 1 FROM caller WHERE {_SAME.format("caller")}))
+    )
+"""  # noqa: S608 - our own words
+_SEEN = f"{_CALLS} SELECT 1 FROM call WHERE by_agent <> '' OR talk <> '' LIMIT 1"  # noqa: S608
 _RUNS = f"""
-    SELECT tenant, agent,
-    CASE WHEN conversation = '' THEN operation_id ELSE conversation END AS run,
+    {_CALLS}
+    SELECT whose AS tenant, by_agent AS agent,
+    CASE WHEN talk = '' THEN operation_id ELSE talk END AS run,
     group_concat(DISTINCT model) AS models, MIN(at) AS began, MAX(at + duration) AS ended,
     COUNT(*) AS attempts, SUM(status <> 'ok') AS failed, SUM(uncached IS NULL) AS unreported,
     SUM(uncached + cache_read + cache_write) AS input, SUM(cache_read) AS cached,
     SUM(output + reasoning) AS output, decimal_sum(usd) AS usd,
     SUM(usd IS NULL AND uncached IS NOT NULL) AS unpriced
-    FROM attempt WHERE {_OF_A_RUN}
+    FROM call WHERE by_agent <> '' OR talk <> ''
     GROUP BY 1, 2, 3 ORDER BY SUM(uncached + cache_read + cache_write + output + reasoning) DESC, 3
     LIMIT ?
 """  # noqa: S608 - our own words

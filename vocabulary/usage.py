@@ -47,6 +47,8 @@ class UsageSpan:
     """`chat`, `text_completion`, `embeddings`, …"""
     conversation: str = ""
     agent: str = ""
+    parent: str = ""
+    """The span above, in hexadecimal, where this one names no agent or no conversation itself."""
 
     @property
     def ended(self) -> float:
@@ -59,6 +61,28 @@ class UsageSpan:
         return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A span that calls were made in, as an agent's, and whose it says they are.
+
+    It says so of the calls in its trace that it is the parent of, or that lie within its time.
+    """
+
+    operation_id: str
+    """The trace."""
+    vantage: str
+    span_id: str
+    """In hexadecimal, as `UsageSpan.parent`."""
+    tenant: str
+    resource_tenant: str
+    """Who is charged by the resource alone: calls of anybody else name their tenant themselves."""
+    agent: str
+    conversation: str
+    at: float
+    """When it began, Unix seconds."""
+    ended: float
+
+
 UsageRow = tuple[Any, ...]
 """An attempt as the values of UsageSpan's fields, in their order."""
 _AS_ROW = attrgetter(*(one.name for one in fields(UsageSpan)))
@@ -66,9 +90,13 @@ _AS_ROW = attrgetter(*(one.name for one in fields(UsageSpan)))
 
 @dataclass(frozen=True, slots=True)
 class UsageBatch(Sequence[UsageSpan]):
-    """Attempts as bare rows: whoever books many has no need of an object for each."""
+    """Attempts as bare rows: whoever books many has no need of an object for each.
+
+    Beside them the callers that came along; a batch of nothing but callers is not empty.
+    """
 
     rows: Sequence[UsageRow]
+    callers: Sequence[Caller] = ()
 
     @classmethod
     def of(cls, spans: Iterable[UsageSpan]) -> "UsageBatch":
@@ -77,6 +105,9 @@ class UsageBatch(Sequence[UsageSpan]):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.callers)
 
     @overload
     def __getitem__(self, index: int) -> UsageSpan: ...

@@ -22,7 +22,7 @@ from service.otlp.span_attributes import SpanAttributes
 from service.otlp.wire import Buffer, Pieces, weigh
 from vocabulary import otel
 from vocabulary.errors import RequestRefused
-from vocabulary.usage import UsageBatch, UsageRow
+from vocabulary.usage import Caller, UsageBatch, UsageRow
 
 AHEAD_SECONDS = 600.0
 INFERENCE = frozenset(
@@ -39,6 +39,8 @@ INFERENCE = frozenset(
     }
 )
 """Operations that reach a model. `invoke_agent`, `execute_tool` and the like only contain them."""
+CALLERS = frozenset({"invoke_agent", "create_agent", "invoke_workflow"})
+"""Operations that calls are made in, and whose spans say for whom."""
 ENGINES = ("vllm", "sglang", "trtllm", "lmdeploy")
 """Beginnings of the scope names that engines trace themselves under."""
 _NS = 1_000_000_000
@@ -88,11 +90,14 @@ class Spans:
         latest = (now + AHEAD_SECONDS) * _NS
         keys: list[_Key] = []
         rows: list[UsageRow] = []
+        callers: list[Caller] = []
         try:
             for origin, span in self._spans(body):
                 own = self.attributes.read(span.attributes[:])
                 if not _is_inference(own):
                     outcome.ignored["no model call"] += 1
+                    if own.get("operation") in CALLERS and not _wrong(span, latest):
+                        callers.append(self._caller(span, own, origin, believed))
                 elif wrong := _wrong(span, latest):
                     outcome.refuse(wrong, clean(span.name))
                 else:
@@ -106,7 +111,7 @@ class Spans:
             outcome.ignored["wraps another call"] += len(rows) - len(found)
             rows = found
         outcome.kept = len(rows)
-        return UsageBatch(rows), outcome
+        return UsageBatch(rows, [one for one in callers if one.agent or one.conversation]), outcome
 
     def _spans(self, body: Buffer) -> Iterator[tuple[_Origin, Any]]:
         pieces, limits = Pieces(self.attributes.limits), self.attributes.limits
@@ -148,10 +153,8 @@ class Spans:
         vantage = origin.vantage or _vantage(span.kind)
         if parent:
             self._remember((vantage, trace, parent))
-        tenant = origin.tenant
-        if believed and not _SAID_BY_CALLERS.isdisjoint(own):
-            tenant = self.tenants.resolve(origin.resource, own, True)
         get = own.get
+        agent, conversation = _agent(own), get("conversation_id", "")
         cached, written = get("cache_read_tokens"), get("cache_write_tokens")
         error = get("error_type", "")
         if error:
@@ -160,7 +163,7 @@ class Spans:
         return (vantage, trace, ident), (
             f"{hexed}:{ident.hex()}",
             hexed,
-            tenant,
+            self._tenant(own, origin, believed),
             get("request_model", ""),
             get("response_model", ""),
             get("provider", "") or origin.engine,
@@ -175,15 +178,39 @@ class Spans:
             "error" if error or span.status.code == _FAILED else "ok",
             error,
             get("operation", ""),
-            get("conversation_id", ""),
-            get("agent_id", "") or get("agent_name", ""),
+            conversation,
+            agent,
+            "" if agent and conversation else parent.hex(),
         )
+
+    def _caller(self, span: Any, own: _Found, origin: _Origin, believed: bool) -> Caller:
+        return Caller(
+            operation_id=span.trace_id.hex(),
+            vantage=origin.vantage or _vantage(span.kind),
+            span_id=span.span_id.hex(),
+            tenant=self._tenant(own, origin, believed),
+            resource_tenant=origin.tenant,
+            agent=_agent(own),
+            conversation=own.get("conversation_id", ""),
+            at=span.start_time_unix_nano / _NS,
+            ended=span.end_time_unix_nano / _NS,
+        )
+
+    def _tenant(self, own: _Found, origin: _Origin, believed: bool) -> str:
+        if believed and not _SAID_BY_CALLERS.isdisjoint(own):
+            return self.tenants.resolve(origin.resource, own, True)
+        return origin.tenant
 
     def _remember(self, parent: _Key) -> None:
         self._wraps[parent] = None
         self._wraps.move_to_end(parent)
         while len(self._wraps) > self.memory:
             self._wraps.popitem(last=False)
+
+
+def _agent(own: _Found) -> str:
+    found: str = own.get("agent_id", "") or own.get("agent_name", "")
+    return found
 
 
 def _is_inference(own: _Found) -> bool:

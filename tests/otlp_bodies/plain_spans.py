@@ -137,6 +137,8 @@ class PlainSpans:
         written = call.tokens(otel.CACHE_WRITE_TOKENS)
         error = call.text(otel.ERROR_TYPE).rpartition(".")[2]
         failed = bool(error) or span.status.code == Status.STATUS_CODE_ERROR
+        agent = call.text(otel.AGENT_ID) or call.text(otel.AGENT_NAME)
+        conversation = call.text(otel.CONVERSATION_ID)
         engine = next((name for name in ENGINES if call.scope.startswith(name)), "")
         return UsageSpan(
             attempt_id=f"{span.trace_id.hex()}:{span.span_id.hex()}",
@@ -156,8 +158,9 @@ class PlainSpans:
             status="error" if failed else "ok",
             error_type=error,
             operation=call.text(otel.OPERATION),
-            conversation=call.text(otel.CONVERSATION_ID),
-            agent=call.text(otel.AGENT_ID) or call.text(otel.AGENT_NAME),
+            conversation=conversation,
+            agent=agent,
+            parent="" if agent and conversation else span.parent_span_id.hex(),
         )
 
 

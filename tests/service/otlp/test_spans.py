@@ -1,14 +1,26 @@
 """GenAI spans to usage: every spelling, unknown stays unknown, nobody's words are kept."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.json_format import ParseDict
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, set_span_in_context
 from otlp_bodies.recorded import CANARY, RECORDED_AT, Kept, bodies, span, stream_of, traces_body
 
+from metering.ledger import Ledger
+from metering.prices import load_book
+from metering.runs import runs
+from service.clock import ManualClock
 from service.otlp.identity import Tenants
+from service.otlp.receiver import Receiver, Sinks
 from service.otlp.streams import LOGS, STREAMS, TRACES
 from vocabulary import otel
 
@@ -263,3 +275,92 @@ def test_long_and_hostile_names_are_cut_and_cleaned() -> None:
 def test_the_same_body_again_says_the_same() -> None:
     first, again = (recorded("genai_openai-*-http-traces-2*") for _ in range(2))
     assert [one.content_hash for one in first] == [one.content_hash for one in again]
+
+
+# -- whose a call is, where only a span above says so ----------------------------------------------
+
+AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner",
+         "gen_ai.conversation.id": "c7", "gen_ai.request.model": "m"}  # fmt: skip
+
+
+def whose(tmp_path: Path, *batches: Any, believed: bool = False, **more: Any) -> Any:
+    """Runs that a ledger tells after *batches* of spans came through the door."""
+    ledger = Ledger(tmp_path / "usage.sqlite", load_book())
+    sinks = Sinks(len, lambda spans: ledger.record(spans, RECORDED_AT).new, len)
+    receiver = Receiver(sinks, ManualClock(RECORDED_AT))
+    for spans in batches:
+        receiver.take(TRACES, traces_body(*spans, **more), believed)
+    told = runs(ledger, RECORDED_AT - 999, RECORDED_AT)
+    ledger.close()
+    return [(one.tenant, one.agent, one.run, one.attempts) for one in told]
+
+
+@pytest.mark.parametrize("order", ["together", "call first", "agent first"])
+def test_a_call_under_an_agents_span_is_of_that_agents_run(tmp_path: Path, order: Any) -> None:
+    """As instrumentations of agents nest them: a plain span may lie between."""
+    agent = span(AGENT, 1, start=RECORDED_AT - 20, seconds=15, kind="SPAN_KIND_INTERNAL")
+    step = span({"langgraph.node": "plan"}, 2, parent=1, start=RECORDED_AT - 19, seconds=12)
+    calls = [span(USED, 3, parent=2), span(USED, 4, parent=1)]
+    batches = {
+        "together": [(*calls, step, agent)],
+        "call first": [tuple(calls), (step, agent)],
+        "agent first": [(agent,), (step, *calls)],
+    }[order]
+    found = whose(tmp_path, *batches, resource={"service.name": "app"})
+    assert found == [("app", "planner", "c7", 2)]
+
+
+@pytest.mark.parametrize(("believed", "tenant"), [(True, "team-a"), (False, "app")])
+def test_a_believed_agent_names_the_tenant_of_its_run(
+    tmp_path: Path, believed: Any, tenant: Any
+) -> None:
+    agent = span({**AGENT, "tidegauge.tenant": "team-a"}, 1, start=RECORDED_AT - 20, seconds=15)
+    batch = (span(USED, 3, parent=1), agent)
+    found = whose(tmp_path, batch, believed=believed, resource={"service.name": "app"})
+    assert found == [(tenant, "planner", "c7", 1)]
+
+
+def test_tools_and_nameless_spans_call_for_nobody(tmp_path: Path) -> None:
+    tool = span({**AGENT, "gen_ai.operation.name": "execute_tool"}, 1, start=RECORDED_AT - 20)
+    nobody = span({"gen_ai.operation.name": "invoke_agent"}, 2, start=RECORDED_AT - 20, seconds=15)
+    unborn = span(AGENT, 5, start=RECORDED_AT + 9999)
+    assert whose(tmp_path, (span(USED, 3, parent=1), tool, nobody, unborn)) == []
+
+
+def test_spans_as_the_sdk_makes_and_sends_them_find_their_agent(tmp_path: Path) -> None:
+    """Workflow, agent, a chain's step and two calls; each child is sent when it ends."""
+    sent = InMemorySpanExporter()
+    provider = TracerProvider(resource=Resource({"service.name": "app"}))
+    provider.add_span_processor(SimpleSpanProcessor(sent))
+    tracer = provider.get_tracer("some.agents")
+    began = int((RECORDED_AT - 60) * 1e9)
+    flow = tracer.start_span(
+        "invoke_workflow", start_time=began,
+        attributes={"gen_ai.operation.name": "invoke_workflow", "gen_ai.conversation.id": "c7"},
+    )  # fmt: skip
+    within = set_span_in_context(flow)
+    agent = tracer.start_span(
+        "invoke_agent planner", within, SpanKind.INTERNAL, start_time=began + 1,
+        attributes={"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner"},
+    )  # fmt: skip
+    step = tracer.start_span("step", set_span_in_context(agent), start_time=began + 2)
+    for number, above in enumerate((agent, step)):
+        call = tracer.start_span(
+            "chat m", set_span_in_context(above), SpanKind.CLIENT, attributes=USED,
+            start_time=began + 10 + number,
+        )  # fmt: skip
+        call.end(began + 10**9)
+    for one, ended in ((step, 2), (agent, 3), (flow, 4)):
+        one.end(began + ended * 10**9)
+    bodies = [encode_spans([one]).SerializeToString() for one in sent.get_finished_spans()]
+    ledger = Ledger(tmp_path / "usage.sqlite", load_book())
+    sinks = Sinks(len, lambda spans: ledger.record(spans, RECORDED_AT).new, len)
+    receiver = Receiver(sinks, ManualClock(RECORDED_AT))
+    told = []
+    for body in bodies:
+        receiver.take(TRACES, body, False)
+        found = runs(ledger, RECORDED_AT - 999, RECORDED_AT)
+        told.append([(one.agent, one.run, one.attempts) for one in found])
+    ledger.close()
+    trace = f"{flow.get_span_context().trace_id:032x}"
+    assert told == [[], [], [], [("planner", trace, 2)], [("planner", "c7", 2)]]
