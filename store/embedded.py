@@ -271,6 +271,11 @@ class EmbeddedStore:
             index = self._memory.index
             return [index.series[number] for number in index.select(name, ())]
 
+    def samples(self, name: str, start: float, end: float) -> Columns:
+        """The samples of the series *name* in (start, end] (Unix seconds), as they were taken."""
+        self._catch_up_if_reader()
+        return self._select(name, (), round(start * 1000), round(end * 1000))
+
     def _select(self, name: str, match: Match, after: int, until: int) -> Columns:
         with self._lock:
             index = self._memory.index

@@ -4,16 +4,40 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from service.cli.drill_rules import tell_rules
 from service.cli.shared import Output, OutputOption, complain, print_json, print_table
 from vocabulary.errors import ConfigError
 
 if TYPE_CHECKING:
+    from service.drill.campaign import Play
     from service.drill.case import Case, Corpus
+
+
+_Clusters = Annotated[
+    str,
+    typer.Option(help="Which simulated clusters, with commas: demo, held-out, hosted, spare."),
+]
+_Hardships = Annotated[
+    str,
+    typer.Option(
+        help="Once more while this befalls us, with commas: gap, agent-restart, "
+        "server-restart, late-samples."
+    ),
+]
+_Replay = Annotated[
+    str | None,
+    typer.Option(help="Show one case in the console: F01, `F27 during B03`, or a scenario's."),
+]
+_Programs = Annotated[
+    Path | None,
+    typer.Option(help="Folder with prometheus and promtool for --rules; else those on the PATH."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,26 +55,18 @@ def drill(
     seeds: Annotated[
         str, typer.Option(help="How many (3), a range (11-20) or a list (7,9); one for --replay.")
     ] = "",
-    cluster: Annotated[
-        str,
-        typer.Option(help="Which simulated clusters, with commas: demo, held-out, hosted, spare."),
-    ] = "demo",
+    cluster: _Clusters = "demo",
     calm_hours: Annotated[float, typer.Option(min=0, help="Hours of calm for each seed.")] = 0.0,
     overlaps: Annotated[bool, typer.Option("--overlaps", help="Pairs of troubles too.")] = False,
-    hardship: Annotated[
-        str,
-        typer.Option(
-            help="Once more while this befalls us, with commas: gap, agent-restart, "
-            "server-restart, late-samples."
-        ),
-    ] = "",
+    hardship: _Hardships = "",
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Score the alert rules by a real Prometheus instead.")
+    ] = False,
+    prometheus: _Programs = None,
     scenario: Annotated[
         list[Path] | None, typer.Option(help="Drill this scenario file (repeatable) instead.")
     ] = None,
-    replay: Annotated[
-        str | None,
-        typer.Option(help="Show one case in the console: F01, `F27 during B03`, or a scenario's."),
-    ] = None,
+    replay: _Replay = None,
     results: Annotated[
         Path | None, typer.Option(help="Folder to keep results in; goes on where it stopped.")
     ] = None,
@@ -91,6 +107,9 @@ def drill(
             corpus, faults, seed_numbers(seeds or "1"), _clusters(cluster),
             benign=benign, calm_hours=calm_hours, overlaps=overlaps, hardships=_hardships(hardship),
         )  # fmt: skip
+    if rules:
+        _score_rules(plan, prometheus, workers, results, score, output)
+        return
     records = _played(plan, workers, results)
     worse = _keep(records, corpus, score, baseline)
     _tell(records, corpus, output, scenario or [])
@@ -197,11 +216,41 @@ def _wanted(corpus: "Corpus", words: str) -> list[Any]:
     return [corpus.named(word.strip()) for word in words.split(",") if word.strip()]
 
 
-def _played(plan: "Sequence[Case]", workers: int, results: Path | None) -> list[dict[str, Any]]:
+def _played(
+    plan: "Sequence[Case]", workers: int, results: Path | None, how: "Play | None" = None
+) -> list[dict[str, Any]]:
     from service.drill.campaign import run
+    from service.drill.record import play
 
     with _Progress(len(plan), sys.stderr.isatty()) as progress:
-        return run(plan, workers=workers or os.cpu_count() or 1, folder=results, told=progress.told)
+        return run(
+            plan, workers=workers or os.cpu_count() or 1, folder=results, how=how or play,
+            told=progress.told,
+        )  # fmt: skip
+
+
+def _score_rules(
+    plan: "Sequence[Case]",
+    folder: Path | None,
+    workers: int,
+    results: Path | None,
+    score: Path | None,
+    output: Output,
+) -> None:
+    """The alert rules over *plan*; their records lie in a folder of their own under *results*."""
+    from service.drill.backfill import Programs
+    from service.drill.rule_trial import try_rules
+
+    how = partial(try_rules, programs=Programs.found(folder))
+    records = _played(plan, workers, results / "rules" if results is not None else None, how)
+    tell_rules(records, _provenance(), score, output)
+
+
+def _provenance() -> dict[str, str]:
+    from service.clock import WallClock
+    from service.drill.provenance import provenance
+
+    return provenance(shlex.join(["tidegauge", *sys.argv[1:]]), WallClock().now())
 
 
 def _keep(
@@ -211,15 +260,12 @@ def _keep(
     baseline: Path | None,
 ) -> list[str] | None:
     """Write the result where it is wanted; what is worse than the baseline, None without one."""
-    from service.clock import WallClock
-    from service.drill.provenance import provenance
     from service.drill.result import read_result, regressions, result, write_result
 
     if score is None and baseline is None:
         return None
     before = read_result(baseline) if baseline is not None else None
-    run = provenance(shlex.join(["tidegauge", *sys.argv[1:]]), WallClock().now())
-    found = result(records, corpus.left_out, **run)
+    found = result(records, corpus.left_out, **_provenance())
     if score is not None:
         write_result(score, found)
     return None if before is None else regressions(before, found)

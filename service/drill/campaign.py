@@ -11,6 +11,7 @@ from service.drill.case import Case
 from service.drill.record import SCHEMA, play
 from vocabulary.errors import ConfigError
 
+Play = Callable[[Case], dict[str, Any]]
 Progress = Callable[[Case, Mapping[str, Any]], None]
 
 
@@ -19,9 +20,10 @@ def run(
     *,
     workers: int = 1,
     folder: Path | None = None,
+    how: Play = play,
     told: Progress = lambda _case, _record: None,
 ) -> list[dict[str, Any]]:
-    """Play every case; records in the order of *cases*.
+    """Play every case; records in the order of *cases*. *how* must be picklable.
 
     With a *folder* each record is kept in a file of its own, and a case whose file is there is
     read instead of played: a drill that was broken off goes on where it stopped.
@@ -38,21 +40,23 @@ def run(
         else:
             found[case.id] = kept
             told(case, kept)
-    for case, record in _played(left, workers):
+    for case, record in _played(left, workers, how):
         _keep(case, record, folder)
         found[case.id] = record
         told(case, record)
     return [found[case.id] for case in cases]
 
 
-def _played(cases: Sequence[Case], workers: int) -> Iterator[tuple[Case, dict[str, Any]]]:
+def _played(
+    cases: Sequence[Case], workers: int, how: Play
+) -> Iterator[tuple[Case, dict[str, Any]]]:
     if workers <= 1 or len(cases) <= 1:
         for case in cases:
-            yield case, play(case)
+            yield case, how(case)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=8) as pool:
-        running = {pool.submit(play, case): case for case in cases}
+        running = {pool.submit(how, case): case for case in cases}
         for future in as_completed(running):
             yield running[future], future.result()
 

@@ -93,6 +93,15 @@ class Chain:
                 self.incidents[incident.id] = incident
             tick(moment)
 
+    def read(self, until: float) -> None:
+        """Let time pass until *until* and read every page; whoever asks judges by other means."""
+        moment = self.world.now
+        while moment + self.interval <= until:
+            moment += self.interval
+            self.loop.before(moment)
+            if self.loop.agent_up():
+                self.loop.agent.round(moment)
+
     def close(self) -> None:
         """Let go of the workers and the files."""
         self.loop.agent.close()
