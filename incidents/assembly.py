@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TypeVar
 from urllib.parse import quote
 
-from incidents import causes, evidence, impact
+from incidents import causes, evidence, impact, root_search
 from incidents.announcement import alert_name
 from incidents.cards import Cards
 from incidents.correlation import root
@@ -17,7 +17,7 @@ from incidents.readings import Readings
 from incidents.settings import DeskSettings
 from incidents.tracking import Case, Tracked
 from vocabulary.entities import Entity
-from vocabulary.incidents import Impact, Incident
+from vocabulary.incidents import EvidenceRecord, Impact, Incident
 
 MAX_ENTITIES = 100
 
@@ -72,7 +72,9 @@ class Assembler:
             changes=changes,
             causes=causes.rank(tracked, changes, readings, self.settings),
             evidence=evidence.gather(
-                old.evidence, case.tracked.values(), self.settings.max_evidence
+                (*old.evidence, *_movers(case, tracked, drawn, readings)),
+                case.tracked.values(),
+                self.settings.max_evidence,
             ),
             links=self.links(old.id, first),
         )
@@ -84,6 +86,17 @@ class Assembler:
         if not runbooks:
             return (("Incident", page),)
         return (("Incident", page), ("Runbook", f"{runbooks}/{alert_name(first.mode)}.md"))
+
+
+def _movers(
+    case: Case, tracked: Sequence[Tracked], drawn: Map, readings: Readings
+) -> Sequence[EvidenceRecord]:
+    """What moved first, looked for once, where nothing that was found says why."""
+    first = not case.assembled_at and readings.searches_left > 0
+    if not first or not root_search.unforeseen(tracked):
+        return ()
+    readings.searches_left -= 1
+    return root_search.moved(tracked, drawn, readings.scene)
 
 
 def _entities(first: Entity, case: Case) -> tuple[Entity, ...]:

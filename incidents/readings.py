@@ -20,6 +20,8 @@ class Readings:
     """The last two hours by minute, evaluated only when an incident asks."""
 
     scene: Scene
+    searches_left: int = 5
+    """Root-cause searches that this tick still has time for: a storm must not wait for them."""
     _rows: dict[tuple[str, str], tuple[Array, dict[str, Array]]] = field(default_factory=dict)
 
     def series(self, signal: Signal, label: str, value: str) -> tuple[Array, Array] | None:
