@@ -59,6 +59,8 @@ class DearModelMix(Detector):
     """How much more calls scatter than independent ones do, at most."""
     chance: float = 1e-6
     """Probability of such a move by chance."""
+    more: float = 1.3
+    """Calls over before, from which those to the dear model came on top, if most of them did."""
     longer: float = 2.0
     """Prompts over the longest that are usual, from which a loop came on top and nothing moved."""
 
@@ -90,7 +92,8 @@ class DearModelMix(Detector):
             return None
         if not self._sure(scene, mix, dear, usual[dear], past):
             return None
-        if middle(_prompts.growth(scene, tenant, mix.models[dear])[-10:]) >= self.longer:
+        looped = middle(_prompts.growth(scene, tenant, mix.models[dear])[-10:]) >= self.longer
+        if looped or self._on_top(scene, tenant, mix, dear):
             return None
         moved = step_time(times, usual[dear])
         since = moved if moved is not None and moved >= begin - 3600.0 else begin
@@ -118,6 +121,22 @@ class DearModelMix(Detector):
             model=model,
             tenant=tenant,
         )
+
+    def _on_top(self, scene: Scene, tenant: str, mix: Mix, dear: int) -> bool:
+        """Whether calls of the dear model came on top of the others, as those of a leaked key do.
+
+        Held against the newest hour before that is not part of an incident.
+        """
+        times, ill = scene.frame(CALLS).times, scene.troubled.get(str(identity.tenant(tenant)), ())
+        past = (float(times[0]), scene.now - self.recent_seconds - 300.0)
+        grown = []
+        for row in (mix.calls, mix.calls * mix.shares[dear]):
+            calm = span(times, without(times, row, ill), *past)
+            before = average(calm[np.isfinite(calm)][-round(3600.0 / CALLS.step) :])
+            grown.append((average(row[-round(600.0 / CALLS.step) :]), before))
+        (total, total_before), (there, there_before) = grown
+        added = total - total_before
+        return total >= self.more * total_before and added >= 0.5 * (there - there_before)
 
     def _sure(
         self, scene: Scene, mix: Mix, dear: int, usual: Array, past: tuple[float, float]

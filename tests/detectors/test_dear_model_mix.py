@@ -55,6 +55,13 @@ def test_a_move_to_the_cheap_model_is_good_news() -> None:
     assert findings(used(step(ONSET, 1.0, 2.0), step(ONSET, 1.0, 0.1))) == []
 
 
+def test_calls_that_come_on_top_of_the_others_moved_nowhere() -> None:
+    """F31: the dear model's share is as large as after a move, and the others go on."""
+    assert findings(used(2.0, step(ONSET, 0.2, 1.7))) == []
+    busier = used(step(ONSET, 2.0, 1.6), step(ONSET, 0.2, 1.0))
+    assert len(findings(busier)) == 1, "a busier hour moves both"
+
+
 def test_a_loop_whose_prompts_multiply_came_on_top_and_moved_nothing() -> None:
     """F30."""
     moved = used(step(ONSET, 2.0, 1.2), step(ONSET, 0.2, 1.0))
