@@ -27,7 +27,7 @@ _ACTS = frozenset({"rollout", "model", "config", "scale", "driver"})
 
 @dataclass(frozen=True, slots=True)
 class ContainerLostGpu(Detector):
-    """Containers on a node restarted within the same moments while its GPUs were well all along.
+    """Containers on a node restarted together while its GPUs were well all along.
 
     Where device rules are dropped, every container that held a GPU loses it at once, and the host
     sees nothing. A node that was away, an Xid, a board that fell silent, a probe, memory that ran

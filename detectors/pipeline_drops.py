@@ -21,7 +21,7 @@ READS = Watch(signals.READS_LATELY, 5400.0, 60.0, every=60.0)
 
 @dataclass(frozen=True, slots=True)
 class PipelineDrops(Detector):
-    """Far fewer readings arrive than did before, of most targets at once and at random.
+    """Far fewer readings arrive than before, of most targets at once and at random.
 
     A target that flaps is alone; one gap, however long, is over within the window that counts; an
     interval that somebody set anew is even, and a queue that overflows is not.

@@ -18,10 +18,10 @@ from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
 LOOKBACK = 3600.0
-RUNNING = Watch(signals.RUNNING, LOOKBACK, 30.0)
-WAITING = Watch(signals.WAITING, LOOKBACK, 30.0)
-IN_FLIGHT = Watch(signals.GATEWAY_IN_FLIGHT, LOOKBACK, 30.0)
-FINISHED = Watch(signals.FINISHED_RATE, LOOKBACK, 30.0)
+RUNNING = Watch(signals.RUNNING, LOOKBACK, 30.0, every=30.0)
+WAITING = Watch(signals.WAITING, LOOKBACK, 30.0, every=30.0)
+IN_FLIGHT = Watch(signals.GATEWAY_IN_FLIGHT, LOOKBACK, 30.0, every=30.0)
+FINISHED = Watch(signals.FINISHED_RATE, LOOKBACK, 30.0, every=30.0)
 WORKING = frozenset({ReplicaState.SERVING, ReplicaState.SATURATED})
 
 
