@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from simulator.drafting import Drafting
 from simulator.engine import EngineModel
 from simulator.engine_presets import PRESETS
 from simulator.gpus import H100, L4, L40S, GpuModel, GpuPlace
@@ -58,6 +59,8 @@ class PoolSpec:
     """Seconds the gateway waits for an answer."""
     retries: int = 2
     """How often the gateway tries again."""
+    drafting: Drafting | None = None
+    """How its engines speculate; None where they do not."""
 
     @property
     def id(self) -> str:

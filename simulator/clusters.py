@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from simulator.cluster import DEMO, ClusterSpec, NodeSpec, PoolSpec, Scaling
+from simulator.drafting import Drafting
 from simulator.engine_presets import PRESETS
 from simulator.gpus import A100, H200, L4, L40S
 from simulator.outside import PROVIDER
@@ -75,7 +76,16 @@ HOSTED = replace(
 SPARE = replace(DEMO, name="spare", nodes=(*DEMO.nodes, NodeSpec("gpu-l40s-2", L40S, 4)))
 """The demo's with room for all that runs on one of its nodes."""
 
-CLUSTERS: Mapping[str, ClusterSpec] = {one.name: one for one in (DEMO, HELD_OUT, HOSTED, SPARE)}
+DRAFTING = replace(
+    DEMO,
+    name="drafting",
+    pools=(replace(DEMO.pools[0], drafting=Drafting()), *DEMO.pools[1:]),
+)
+"""The demo's, but that the engines of its chat pool speculate."""
+
+CLUSTERS: Mapping[str, ClusterSpec] = {
+    one.name: one for one in (DEMO, HELD_OUT, HOSTED, SPARE, DRAFTING)
+}
 """By name."""
 
 

@@ -11,12 +11,16 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulator.front_end import FrontEnd
 from simulator.requests import Leaving, Outcome, Phase, Request
 from simulator.tallies import Tally
+
+if TYPE_CHECKING:
+    from simulator.drafting import Drafting
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ class Engine:
     """Host memory that every request leaves behind."""
     kv_lost: int = 0
     """Tokens of the KV cache that are held for nobody until the process starts anew."""
+    drafting: "Drafting | None" = None
+    """How it speculates; None where it does not."""
     front_end: FrontEnd = field(default_factory=FrontEnd)
     spins: bool = True
     """Whether a stalled engine keeps its GPUs at 100 % (a collective that never ends) or at 0."""
@@ -76,6 +82,7 @@ class Engine:
     """By admission number, so that the newest is the last."""
     kv_used: int = 0
     steps: int = 0
+    """Tokens that a request which decoded all the time would have: steps, without a draft."""
     busy_seconds: float = 0.0
     prefill_seconds: float = 0.0
     _inbox: deque[Request] = field(default_factory=deque)
@@ -83,6 +90,10 @@ class Engine:
     _numbers: "count[int]" = field(default_factory=count)
     _left: list[Leaving] = field(default_factory=list)
     _noise: list[float] = field(default_factory=list)
+    _owed_steps: float = 0.0
+    """Part of a step that is over and not yet counted."""
+    _owed_tokens: float = 0.0
+    """Part of a token that was made and not yet counted."""
     _holding: bool = False
     """Nothing is admitted in the step after a preemption."""
 
@@ -208,6 +219,8 @@ class Engine:
             + model.per_kv_token * (self.kv_used - self.kv_lost)
             + model.per_prefill_token * chunk
         )
+        if self.drafting is not None:
+            seconds *= self.drafting.longer
         return seconds * self.slowdown * self._noise.pop() / self.pace
 
     def _mixed_step(self) -> None:
@@ -221,7 +234,7 @@ class Engine:
             return
         decoding = len(self.decoding)
         seconds = self._step_seconds(decoding + len(self.prefilling), chunk)
-        self._count_steps(1, seconds, decoding, chunk)
+        self._count_steps(1, seconds, decoding, chunk, self._tokens_of_one_step())
         self.prefill_seconds += min(seconds, chunk * self.model.per_prefill_token / self.pace)
         self.kv_used += chunk
         left = chunk
@@ -257,21 +270,43 @@ class Engine:
         if not batch:
             return
         seconds = self._step_seconds(batch, 0)
+        rate = 1.0 if self.drafting is None else self.drafting.tokens_a_step
         limit = min(to, self._inbox[0].ready) if self._inbox else to
-        steps = min(
-            self._next_finish() - self.steps,
-            int((limit - self.clock) / seconds) + 1,
-            max(1, (self.kv_capacity - self.kv_used) // batch),
+        tokens = max(
+            1,
+            min(
+                self._next_finish() - self.steps,
+                int((limit - self.clock) * rate / seconds) + 1,
+                max(1, (self.kv_capacity - self.kv_used) // batch),
+            ),
         )
-        self._count_steps(max(1, steps), seconds, batch, 0)
+        steps = tokens if self.drafting is None else tokens / rate
+        self._count_steps(steps, seconds, batch, 0, tokens)
         self._finish()
 
-    def _count_steps(self, steps: int, seconds: float, decoding: int, chunk: int) -> None:
+    def _count_steps(
+        self, steps: float, seconds: float, decoding: int, chunk: int, tokens: int
+    ) -> None:
+        """Steps of *seconds* in which each of *decoding* requests gets *tokens* in all."""
         self.clock += steps * seconds
         self.busy_seconds += steps * seconds
-        self.steps += steps
-        self.kv_used += steps * decoding
-        self.tally.stepped(steps, seconds, decoding, chunk)
+        self.steps += tokens
+        self.kv_used += tokens * decoding
+        self._owed_steps += steps
+        whole = int(self._owed_steps)
+        self._owed_steps -= whole
+        self.tally.stepped(whole, seconds, decoding, chunk, tokens)
+        if self.drafting is not None:
+            self.tally.drafted(steps * decoding, self.drafting.tokens, tokens * decoding)
+
+    def _tokens_of_one_step(self) -> int:
+        """What a request gets in the next step: one, or with a draft now more, now fewer."""
+        if self.drafting is None:
+            return 1
+        self._owed_tokens += self.drafting.tokens_a_step
+        tokens = int(self._owed_tokens)
+        self._owed_tokens -= tokens
+        return tokens
 
     def _next_finish(self) -> int:
         while self._finishing and self._finishing[0][1] not in self.decoding:

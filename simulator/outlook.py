@@ -45,12 +45,16 @@ def outlook(spec: ClusterSpec, seed: int, start: float, seconds: float) -> list[
     traffic = open_traffic(seed, spec.tenants, spec.streams, longest_prompts(spec))
     before = int(spec.warm_up / _TICK)
     ticks = before + max(1, int(seconds / _TICK))
-    pools = [pool for pool in spec.pools if traffic.of(pool=pool.name)]
+    pools = [pool for pool in spec.pools if pool.replicas and traffic.of(pool=pool.name)]
     loads = [
         asked(traffic.of(pool=pool.name), start - before * _TICK, ticks, _TICK, pool.replicas)
         for pool in pools
     ]
-    table = tick_by_tick([pool.engine for pool in pools], loads, _TICK)
+    models = [
+        pool.engine if pool.drafting is None else pool.drafting.applied(pool.engine)
+        for pool in pools
+    ]
+    table = tick_by_tick(models, loads, _TICK)
     found = []
     for at, (pool, load) in enumerate(zip(pools, loads, strict=True)):
         seen = slice(before, None)

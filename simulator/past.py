@@ -7,6 +7,7 @@ import numpy as np
 
 from simulator import engine_pasts
 from simulator.counting import Histogram
+from simulator.drafting import Drafting
 from simulator.pages import process, vllm
 from simulator.pages.litellm import spend
 from simulator.pods import Pod
@@ -69,7 +70,9 @@ def replica_past(
     """A replica's past, and how busy it was."""
     replicas = world.deployments[pod.pool.name].replicas
     load = _load(sources, bends, times, replicas, np.minimum(widths, 300.0), rng)
-    found = steady(pod.engine.model, load)
+    drafting = pod.engine.drafting
+    model = pod.engine.model if drafting is None else drafting.applied(pod.engine.model)
+    found = steady(model, load)
     labels = {
         **dict(world.labels(pod)),
         "engine": pod.pool.server,
@@ -78,6 +81,8 @@ def replica_past(
     past = Past(labels)
     tell = {"vllm": _vllm, "llamacpp": _llamacpp, **engine_pasts.BY_SERVER}[pod.pool.server]
     tell(past, pod, found, world.start)
+    if drafting is not None:
+        _drafts(past, pod, found, drafting)
     return past, found
 
 
@@ -121,6 +126,16 @@ def _vllm(past: Past, pod: Pod, found: Steady, until: float) -> None:
         (m.REQUEST_DURATION, _NONE, load.requests, whole, tally.whole),
         (m.QUEUE_DURATION, _NONE, load.requests, found.queue, tally.queue),
     ]  # fmt: skip
+
+
+def _drafts(past: Past, pod: Pod, found: Steady, drafting: Drafting) -> None:
+    """What a draft proposed and what the model took, in the words of every page that tells."""
+    tally, outputs = pod.engine.tally, found.demand.output_tokens / drafting.tokens_a_step
+    accepted = found.demand.output_tokens - outputs
+    past.counters += [
+        (m.SPEC_DECODE_DRAFT_TOKENS, _NONE, drafting.tokens * outputs, tally.drafted_tokens),
+        (m.SPEC_DECODE_ACCEPTED_TOKENS, _NONE, accepted, tally.accepted_tokens),
+    ]
 
 
 def _llamacpp(past: Past, pod: Pod, found: Steady, until: float) -> None:  # noqa: ARG001

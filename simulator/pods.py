@@ -171,6 +171,7 @@ class Nursery:
             np.random.default_rng(self.rng.integers(2**63)),
             now,
             _tally(pool, speed, now),
+            drafting=pool.drafting,
         )
         return Pod(
             pool,

@@ -44,6 +44,10 @@ class Tally:
     looked_up_tokens: int = 0
     generated_tokens: int = 0
     preemptions: int = 0
+    drafts: float = 0.0
+    drafted_tokens: float = 0.0
+    accepted_tokens: float = 0.0
+    """Of the drafted ones."""
     prompt_seconds: float = 0.0
     """Time spent on steps with prefill in them."""
     busy_slots: int = 0
@@ -98,16 +102,22 @@ class Tally:
         self.generated_tokens += 1
         self.to_first_token.observe(at - request.arrived)
 
-    def stepped(self, steps: int, seconds: float, decoding: int, chunk: int) -> None:
-        """*steps* alike steps ran, *seconds* each."""
-        tokens = steps * decoding
-        if tokens:
-            self.generated_tokens += tokens
-            self.between_tokens.observe(seconds, tokens)
-            self.busy_slots += tokens
+    def stepped(self, steps: int, seconds: float, decoding: int, chunk: int, tokens: int) -> None:
+        """*steps* alike steps ran, *seconds* each, and gave each request *tokens* in all."""
+        outputs = steps * decoding
+        self.generated_tokens += tokens * decoding
+        if outputs:
+            self.between_tokens.observe(seconds, outputs)
+            self.busy_slots += outputs
         self.step_tokens.observe(decoding + chunk, steps)
         if chunk:
             self.prompt_seconds += steps * seconds
+
+    def drafted(self, outputs: float, proposed: int, tokens: int) -> None:
+        """So many outputs, each with *proposed* drafted tokens, were *tokens* in all."""
+        self.drafts += outputs
+        self.drafted_tokens += outputs * proposed
+        self.accepted_tokens += tokens - outputs
 
     def preempted(self) -> None:
         """A request was put back to the queue for want of KV blocks."""
@@ -152,6 +162,6 @@ class Tally:
 
 _COUNTED = frozenset(
     {"prompt_tokens", "prompt_cached_tokens", "hit_tokens", "looked_up_tokens",
-     "generated_tokens", "preemptions",
+     "generated_tokens", "preemptions", "drafts", "drafted_tokens", "accepted_tokens",
      "prompt_seconds", "busy_slots"}
 )  # fmt: skip

@@ -24,6 +24,8 @@ class Family:
     kind: str
     labels: tuple[str, ...]
     help: str
+    always: bool = True
+    """False: declared only once there is something to say, as a feature that is not on."""
 
     @property
     def header(self) -> str:
@@ -38,8 +40,9 @@ def families(server: str) -> tuple[Family, ...]:
     found = []
     for line in text.split("\n"):
         if line:
-            name, kind, labels, help_text = line.split("\t")
-            found.append(Family(name, kind, tuple(labels.split(",")) if labels else (), help_text))
+            name, kind, labels, help_text, *rarely = line.split("\t")
+            own = tuple(labels.split(",")) if labels else ()
+            found.append(Family(name, kind, own, help_text, not rarely))
     return tuple(found)
 
 
@@ -80,6 +83,8 @@ class Writer:
         parts: list[str] = []
         for family in families(self.server):
             children = rows.get(family.name, ())
+            if not children and not family.always:
+                continue
             if family.name in self.renamed:
                 family = replace(family, name=self.renamed[family.name])  # noqa: PLW2901
             parts.append(family.header)

@@ -58,8 +58,8 @@ def _counters(engine: Engine) -> dict[str, float]:
         "kv_cache_reused_blocks_total": tally.hit_tokens // _BLOCK,
         "kv_cache_missed_blocks_total": missed // _BLOCK,
         "num_requests_completed_total": tally.whole.count,
-        "spec_decode_num_draft_tokens_total": 0,
-        "spec_decode_num_accepted_tokens_total": 0,
+        "spec_decode_num_draft_tokens_total": int(tally.drafted_tokens),
+        "spec_decode_num_accepted_tokens_total": int(tally.accepted_tokens),
     }
 
 

@@ -42,6 +42,7 @@ def render(writer: Writer, engine: Engine, model: str, now: float) -> bytes:
         **_gauges(engine, own),
         **_counters(engine, own),
         **_histograms(engine, own),
+        **_drafts(engine, own),
         "vllm:cache_config_info": [(_config(engine), 1.0)],
         **_http(engine),
     }
@@ -102,6 +103,21 @@ def _counters(engine: Engine, own: tuple[str, str]) -> dict[str, Rows]:
         "vllm:admission_rejections_total": [
             ((model, reason), 0.0) for reason in ("max_num_queued_reqs", "max_num_queued_tokens")
         ],
+    }
+
+
+def _drafts(engine: Engine, own: tuple[str, str]) -> dict[str, Rows]:
+    """Families that vLLM declares only where it speculates."""
+    if engine.drafting is None:
+        return {}
+    tally = engine.tally
+    values = {
+        "drafts": tally.drafts,
+        "draft_tokens": tally.drafted_tokens,
+        "accepted_tokens": tally.accepted_tokens,
+    }
+    return {
+        f"vllm:spec_decode_num_{name}_total": [(own, int(value))] for name, value in values.items()
     }
 
 
