@@ -11,7 +11,7 @@ ROOMS := vocabulary store estimators fleet collectors detectors remediations met
 # for faults to be seen, which is why there are more workers than cores on a small machine.
 REAL := --timeout 600 -n 3 --dist loadgroup --durations 15
 
-.PHONY: up test check fix docs clean integration lock drill drill-baseline
+.PHONY: up test check fix docs clean integration lock drill drill-rules drill-baseline
 
 up: $(APP_STAMP)
 	@$(BIN)/tidegauge up --demo || test $$? = 1  # 1 says that there were incidents, as there should be
@@ -48,6 +48,12 @@ docs: $(STAMP)
 drill: $(STAMP)
 	$(BIN)/tidegauge drill --seeds 1000-1029 --cluster demo,held-out --overlaps --calm-hours 2 \
 	  --results drill-results --score benchmarks/drill/published.json || test $$? = 1
+	$(BIN)/tidegauge docs build
+
+# Each alert rule, by the prometheus and promtool of the PATH or of the folder PROMETHEUS.
+drill-rules: $(STAMP)
+	$(BIN)/tidegauge drill --rules $(if $(PROMETHEUS),--prometheus $(PROMETHEUS)) --seeds 1000-1002 \
+	  --calm-hours 1 --results drill-results --score benchmarks/drill/rules.json || test $$? = 1
 	$(BIN)/tidegauge docs build
 
 # What CI holds a change against: a fault found before and missed now, or a false page, fails it.

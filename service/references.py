@@ -19,18 +19,21 @@ from vocabulary import failure_modes, metrics, signals
 
 RESULT = Path(__file__).resolve().parents[1] / "benchmarks" / "drill" / "published.json"
 """What `make drill` found last, in a checkout."""
+RULES_RESULT = RESULT.with_name("rules.json")
+"""What `make drill-rules` found last."""
 NOTICE = "<!-- Written by `make docs` from the code; change it there. -->"
 
 
 def pages() -> dict[str, str]:
     """Every reference page by its file name under docs/."""
     drilled = read_result(RESULT)
+    ruled = read_result(RULES_RESULT) if RULES_RESULT.exists() else None
     return {
         "metrics.md": _metrics(),
         "signals.md": _signals(),
         "failure-modes.md": _failure_modes(),
         "configuration.md": _configuration(),
-        "detection-quality.md": quality_page(drilled, NOTICE),
+        "detection-quality.md": quality_page(drilled, NOTICE, ruled),
         "scenario.schema.json": json.dumps(json_schema(), indent=1) + "\n",
     }
 

@@ -341,8 +341,7 @@ def _tell(
     titles = {code: kind.failure_mode.title for code, kind in corpus.faults.items()}
     if score["faults"]:
         print_table("Faults, worst first", table.COLUMNS, table.fault_rows(score, titles))
-    columns: Sequence[str] = ("case", "calm h", "pages", "tickets", "pages/h at most", "said")
-    print_table("What was said without a reason", columns, table.calm_rows(score))
+    print_table("What was said without a reason", table.CALM_COLUMNS, table.calm_rows(score))
     misses = table.miss_rows(
         score, {read_scenario(file).story.name: shlex.quote(str(file)) for file in files}
     )

@@ -4,6 +4,8 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -13,22 +15,23 @@ def provenance(command: str, now: float) -> dict[str, str]:
     """What a result says of its run, which took place at *now* (Unix seconds)."""
     return {
         "date": datetime.fromtimestamp(now, UTC).date().isoformat(),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": f"{os.cpu_count() or 1} cores, {_processor()}",
         "command": command,
     }
 
 
-def _commit() -> str:
-    """The commit of this checkout; `unknown` outside of one, `+` when files had been changed."""
+@cache
+def commit() -> str:
+    """The commit of this checkout, `+` when files had been changed; outside of one the version."""
     asked = ["git", "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*"]
     try:
         told = subprocess.run(  # noqa: S603 - fixed words
             asked, cwd=_ROOT, capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return told.stdout.strip() or "unknown"
+        return f"version {version('tidegauge')}"
+    return told.stdout.strip() or f"version {version('tidegauge')}"
 
 
 def _processor() -> str:

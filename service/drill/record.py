@@ -12,6 +12,7 @@ from typing import Any
 
 from service.drill.case import Case
 from service.drill.chain import Chain
+from service.drill.provenance import commit
 from vocabulary.failure_modes import Severity
 from vocabulary.incidents import Incident
 
@@ -49,6 +50,7 @@ def play(case: Case, overrides: Mapping[str, Any] | None = None) -> dict[str, An
             chain.close()
     return {
         "schema": SCHEMA,
+        "commit": commit(),
         "case": case.name,
         "cluster": case.cluster,
         "seed": case.seed,

@@ -22,15 +22,26 @@ def result(
 ) -> dict[str, Any]:
     """The result of *records*; *left_out* says by code why a fault cannot be simulated."""
     clusters = sorted({str(one["cluster"]) for one in records})
-    seeds = sorted({int(one["seed"]) for one in records})
     return {
         "schema": SCHEMA,
-        "run": {**run, "seeds": seeds, "cases": len(records)},
+        "run": {**run, **origin(records)},
         "left_out": dict(left_out),
         "scores": {
             cluster: summary([one for one in records if one["cluster"] == cluster])
             for cluster in clusters
         },
+    }
+
+
+def origin(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What *records* are of: seeds, how many, and the commits they were played at.
+
+    There is more than one commit when a drill went on after the code had changed.
+    """
+    return {
+        "seeds": sorted({int(one["seed"]) for one in records}),
+        "cases": len(records),
+        "commits": sorted({str(one["commit"]) for one in records if "commit" in one}),
     }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from service.drill.result import SCHEMA
+from service.drill.result import SCHEMA, origin
 from service.drill.rule_trial import rule_name
 from service.drill.score import EARLY_SECONDS, LATE_SECONDS, Share
 from service.drill.table import Row, share
@@ -45,11 +45,10 @@ class _Run:
 
 def rule_result(records: Sequence[Mapping[str, Any]], **run: Any) -> dict[str, Any]:
     """The result of a drill of the rules as a file that is committed."""
-    seeds = sorted({int(one["seed"]) for one in records})
     clusters = sorted({str(one["cluster"]) for one in records})
     return {
         "schema": SCHEMA,
-        "run": {**run, "seeds": seeds, "clusters": clusters, "cases": len(records)},
+        "run": {**run, **origin(records), "clusters": clusters},
         "rules": rule_rows(records),
     }
 

@@ -21,6 +21,7 @@ from service.drill.backfill import (
 )
 from service.drill.case import Case
 from service.drill.chain import Chain
+from service.drill.provenance import commit
 from service.drill.record import SCHEMA
 from service.rules import Rule, read_rules
 from vocabulary import metrics
@@ -54,6 +55,7 @@ def try_rules(case: Case, programs: Programs) -> dict[str, Any]:
             ]
     return {
         "schema": SCHEMA,
+        "commit": commit(),
         "case": case.name,
         "cluster": case.cluster,
         "seed": case.seed,

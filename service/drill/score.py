@@ -5,13 +5,13 @@ while the fault could be seen (a minute before onset, for onsets are dated to a 
 hour after the end: queues drain and pods load). Whatever belongs to no fault is a false one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from scipy.stats import binomtest, gamma
+from scipy.stats import binom, binomtest, gamma
 
 from vocabulary import failure_modes
 
@@ -162,7 +162,10 @@ def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             {"case": name, **_calm([one for one in calm if one.case == name])}
             for name in sorted({one.case for one in calm if one.benign})
         ],
-        "precision": _precision(records),
+        "precision": _precision(records, lambda incident: str(incident["severity"])),
+        "precision_by_class": _precision(
+            records, lambda incident: _FAMILIES.get(incident["code"], "other")
+        ),
         "misses": [
             {"case": one.case, "cluster": one.cluster, "seed": one.seed, "code": one.code,
              "said": one.said}
@@ -255,15 +258,26 @@ def _rates(judged: Sequence[Verdict]) -> dict[str, Any]:
         "entity": Share.counted(one.entity for one in judged).as_json(),
         "first_card": Share.counted(one.card for one in judged).as_json(),
         "apart": Share.counted(one.apart for one in judged).as_json(),
-        "delay_seconds": {
-            "median": round(median(delays), 1) if delays else None,
-            "worst": round(max(delays), 1) if delays else None,
-        },
+        "delay_seconds": _delays(delays),
         "firing": {
             "mean": round(sum(firing) / len(firing), 3) if firing else None,
             "most": max(firing, default=None),
         },
     }
+
+
+def _delays(delays: Sequence[float]) -> dict[str, float | None]:
+    """Median with its 95 % interval, and the longest.
+
+    The interval lies between two order statistics and supposes nothing of how delays are spread
+    (Conover, Practical Nonparametric Statistics); fewer than six delays have none.
+    """
+    if not delays:
+        return dict.fromkeys(("median", "low", "high", "worst"))
+    ordered = sorted(round(one, 1) for one in delays)
+    place = int(binom.ppf(0.025, len(ordered), 0.5))
+    low, high = (ordered[place - 1], ordered[-place]) if place else (None, None)
+    return {"median": round(median(delays), 1), "low": low, "high": high, "worst": ordered[-1]}
 
 
 def _calm(calm: Sequence[Quiet]) -> dict[str, Any]:
@@ -286,12 +300,14 @@ def _rate(count: int, hours: float) -> dict[str, Any]:
     }
 
 
-def _precision(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Share of incidents with a reason, by severity."""
+def _precision(
+    records: Sequence[Mapping[str, Any]], group: Callable[[Mapping[str, Any]], str]
+) -> dict[str, Any]:
+    """Share of incidents with a reason, by what *group* says of each."""
     found: dict[str, list[bool]] = {}
     for record in records:
         truths = [one for one in record["truths"] if not one["benign"] and one["began"]]
         for incident in record["incidents"]:
             real = any(_belongs(incident, truth) for truth in truths)
-            found.setdefault(incident["severity"], []).append(real)
-    return {severity: Share.counted(hits).as_json() for severity, hits in sorted(found.items())}
+            found.setdefault(group(incident), []).append(real)
+    return {name: Share.counted(hits).as_json() for name, hits in sorted(found.items())}

@@ -15,6 +15,9 @@ OUTLOOK_COLUMNS = (
     "pool", "replicas", "calls/s", "tokens/s", "busy", "batch", "at most", "cache at most",
     "ms a token", "queued",
 )  # fmt: skip
+CALM_COLUMNS = (
+    "case", "calm h", "pages", "pages/h at most", "tickets", "tickets/h at most", "said",
+)  # fmt: skip
 MOST_MISSES = 20
 """Rows of misses that a person wants to read at once."""
 Row = Sequence[str]
@@ -40,13 +43,16 @@ def calm_rows(score: Mapping[str, Any]) -> list[Row]:
         (
             name,
             f"{row['hours']:g}",
-            str(row["pages"]["count"]),
-            str(row["tickets"]["count"]),
-            f"{row['pages']['at_most']:.3f}" if row["pages"]["at_most"] is not None else "-",
+            *(cell for kind in ("pages", "tickets") for cell in _rate(row[kind])),
             "; ".join(row["titles"][:3]),
         )
         for name, row in [*rows, ("all", score["calm"])]
     ]
+
+
+def _rate(one: Mapping[str, Any]) -> tuple[str, str]:
+    """A count, and how many an hour there may be at most."""
+    return str(one["count"]), "-" if one["at_most"] is None else f"{one['at_most']:.3f}"
 
 
 def miss_rows(score: Mapping[str, Any], files: Mapping[str, str] | None = None) -> list[Row]:
@@ -76,18 +82,27 @@ def replay(miss: Mapping[str, Any], scenario: str = "") -> str:
 
 
 def _row(code: str, title: str, row: Mapping[str, Any]) -> Row:
-    delay, firing = row["delay_seconds"]["median"], row["firing"]["mean"]
+    firing = row["firing"]["mean"]
     return (
         code,
         title,
         share(row["found"]),
-        "-" if delay is None else f"{delay / 60.0:.1f} min",
+        _delay(row["delay_seconds"]),
         share(row["cause_first"]),
         share(row["cause_in_three"]),
         share(row["entity"]),
         share(row["first_card"]),
         "-" if firing is None else f"{firing:.2f}",
     )
+
+
+def _delay(one: Mapping[str, float | None]) -> str:
+    """A median in minutes, with its interval where there are enough delays for one."""
+    middle, low, high = (one.get(name) for name in ("median", "low", "high"))
+    if middle is None:
+        return "-"
+    interval = "" if low is None or high is None else f" [{low / 60.0:.1f}-{high / 60.0:.1f}]"
+    return f"{middle / 60.0:.1f} min{interval}"
 
 
 def share(one: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.drill.provenance import provenance
+from service.drill.provenance import commit, provenance
 from service.drill.quality_page import quality_page
 from service.drill.result import read_result, regressions, result, write_result
 from service.references import NOTICE, RESULT
@@ -119,6 +119,20 @@ def test_text_from_telemetry_cannot_break_a_row() -> None:
 
 def test_the_published_result_never_used_a_seed_of_tuning() -> None:
     assert min(read_result(RESULT)["run"]["seeds"]) >= 1000
+
+
+def test_a_result_names_every_commit_that_its_cases_were_played_at() -> None:
+    both = result([{**FOUND, "commit": "aaa"}, {**MISSED, "commit": "bbb"}], {}, **RUN)
+    assert both["run"]["commits"] == ["aaa", "bbb"]
+    assert "| commit | `aaa`, `bbb` |" in quality_page(both, NOTICE)
+    assert "| commit | `abc` |" in quality_page(BOTH, NOTICE), "older records do not say it"
+
+
+def test_outside_of_a_checkout_a_result_names_the_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("service.drill.provenance._ROOT", tmp_path / "nowhere")
+    assert commit.__wrapped__().startswith("version ")
 
 
 def test_a_result_says_where_it_comes_from() -> None:

@@ -152,6 +152,28 @@ def test_a_share_knows_how_sure_it_is() -> None:
     assert Share.counted([]).value is None
 
 
+def late(*minutes: float) -> dict[str, Any]:
+    """The score of one fault that was found so many minutes after its onset, run by run."""
+    seen = [incident(opened_at=ONSET + 60.0 * one) for one in minutes]
+    return summary([record(truth(seen=[one]), incidents=[one]) for one in seen])
+
+
+def test_a_median_delay_has_an_interval_from_six_runs_on() -> None:
+    few = late(1.0, 2.0, 3.0, 4.0, 5.0)["all"]["delay_seconds"]
+    assert few == {"median": 180.0, "low": None, "high": None, "worst": 300.0}
+    # P(all six on one side of the median) = 2 / 64 < 0.05; the next pair of ranks is too narrow
+    more = late(1.0, 2.0, 3.0, 4.0, 5.0, 9.0)["all"]["delay_seconds"]
+    assert more == {"median": 210.0, "low": 60.0, "high": 540.0, "worst": 540.0}
+
+
+def test_precision_is_told_by_severity_and_by_class() -> None:
+    real, false = incident(), incident(id="inc-2", opened_at=START, code="Y01")
+    score = summary([record(truth(seen=[real]), incidents=[real, false])])
+    assert score["precision"]["critical"]["hits"] == 1
+    assert score["precision_by_class"]["cost"]["value"] == 0.0
+    assert sum(one["of"] for one in score["precision_by_class"].values()) == 2
+
+
 def test_no_false_page_still_bounds_the_rate() -> None:
     score = summary([record(incidents=[], case="calm", seconds=100 * 3600.0)])
     assert score["calm"]["pages"]["per_hour"] == 0.0
