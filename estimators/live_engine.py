@@ -24,7 +24,7 @@ Slots = npt.NDArray[np.intp] | slice
 
 GRID = 16
 """Rows between two moments at which a look may happen; blocks are cut there."""
-CELLS = 1 << 14
+CELLS = 1 << 15
 """Values worked on at once: what lies between is kept in the processor's cache."""
 LARGEST = 1e28
 """Values further from where a series began are as good as that: single precision ends there."""
@@ -174,7 +174,7 @@ class LiveEngine:
             part["averages"][:, lost] += apart[0, lost] - part["averages"][0, lost]
             part["before"][:, lost] = 0.0
         part["seen"][:] = ticks[-1]
-        scores = self._oddness.advance(part, apart, learn=learn)
+        scores = self._oddness.advance(part, apart, ticks, learn=learn)
         scattered(self.state, slots, part)
         return scores
 

@@ -26,6 +26,9 @@ MOST = np.float32(1e6)
 """A band this many times its usual size is as surprising as can be."""
 CLIPPED = np.float32(4.0)
 """Sizes beyond this count as this for the covariance: an outlier is no habit."""
+SELDOM = 4
+"""One row in so many teaches the covariance, chosen by hashed time so that no rhythm misses them:
+bands repeat themselves, and their products are a third of the work."""
 WEIGHTS = 1 << 20
 """Rows after which an average over a month is as good as whole."""
 _RECORD = float(1 << 20)
@@ -39,11 +42,11 @@ class Oddness:
     judge: PointAnomaly
     step: float
 
-    def advance(self, part: State, values: Numbers, *, learn: bool) -> Numbers:
+    def advance(self, part: State, values: Numbers, ticks: Ages, *, learn: bool) -> Numbers:
         """Scores of rows [time, series], all known, between two looks; *part* moves on."""
         step = np.arange(len(values), dtype=np.int32)[:, None]
         ages = part["age"] + (step if learn else np.zeros_like(step))
-        sized, sizes, shape = self._sized(part, values, ages, learn=learn)
+        sized, sizes = self._sized(part, values, ages, learn=learn)
         statistics = np.empty((len(values), 2, values.shape[1]), np.float32)
         np.sqrt(_mean_square(sized), out=statistics[:, 0])
         lengths = whitening.power(part["whitener"], sized)
@@ -58,7 +61,10 @@ class Oddness:
         early = ages < patience
         record = self._habit(part, scores, early, learn=learn)
         if learn:
-            part["sizes"][:], part["shape"][:], part["record"][:] = sizes, shape, record
+            part["sizes"][:], part["record"][:] = sizes, record
+            seldom = np.clip(sized[_looked_at(ticks)], -CLIPPED, CLIPPED)
+            gain = np.float32(SELDOM) * gain_of(self._memory())
+            part["shape"][:] = whitening.learnt(part["shape"], seldom, gain)
             part["beyond"] += beyond.astype(np.uint16)
             part["far"] += far.astype(np.uint16)
             part["age"] += np.int32(len(values))
@@ -68,8 +74,8 @@ class Oddness:
 
     def _sized(
         self, part: State, values: Numbers, ages: npt.NDArray[np.int32], *, learn: bool
-    ) -> tuple[Numbers, Numbers, Numbers]:
-        """Bands in their usual sizes, and the next sizes and covariance."""
+    ) -> tuple[Numbers, Numbers]:
+        """Bands in their usual sizes, and the next sizes."""
         count = len(self.judge.half_lives)
         gains = np.array([gain_of(half) for half in self.judge.half_lives])
         wide = np.broadcast_to(values[:, None], (len(values), count, values.shape[1]))
@@ -87,8 +93,7 @@ class Oddness:
         np.clip(bands, -MOST, MOST, out=bands)
         if ages.min() < UNSIZED:
             bands *= (ages >= UNSIZED)[:, None]
-        shape = whitening.learnt(part["shape"], np.clip(bands, -CLIPPED, CLIPPED), memory)
-        return bands, known[-1], shape
+        return bands, known[-1]
 
     def _stand_in(self, usual: Numbers, ages: npt.NDArray[np.int32]) -> None:
         """A slow band shows its size late; until then the next faster band's stands in for it."""
@@ -171,6 +176,13 @@ def _weights(gain: float) -> Numbers:
     rows = min(WEIGHTS, int(17.0 / gain))
     weights: Numbers = -np.expm1(np.arange(rows + 1) * np.log1p(-gain)).astype(np.float32)
     return weights
+
+
+def _looked_at(ticks: Ages) -> Flags:
+    """Rows that teach the covariance (Fibonacci hashing, Knuth, TAOCP 6.4)."""
+    hashed = (ticks.astype(np.uint64) * np.uint64(2654435769)) & np.uint64(0xFFFFFFFF)
+    chosen: Flags = hashed < np.uint64(2**32 // SELDOM)
+    return chosen
 
 
 def _mean_square(bands: Numbers) -> Numbers:
