@@ -4,7 +4,7 @@ Changes tell beginnings and ends in fixed words. An end may be missed while nobo
 what is seen of a pod counts too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from vocabulary import statements
@@ -87,6 +87,18 @@ def lost_nodes(scene: Scene) -> dict[str, NodeLoss]:
         elif said.phrase in (statements.READY, statements.JOINED):
             found.pop(name, None)
     return found
+
+
+def cordoned(scene: Scene, nodes: Container[str], since: float) -> bool:
+    """Whether any of *nodes* was cordoned after *since*."""
+    return any(
+        change.at >= since
+        and change.entity.kind is EntityKind.NODE
+        and change.entity.id in nodes
+        and (said := statement(change.what)) is not None
+        and said.phrase == statements.CORDONED
+        for change in scene.changes
+    )
 
 
 def newest_offers(scene: Scene) -> dict[str, tuple[float, Statement]]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors import _gateway
+from detectors import _gateway, _told
 from detectors._evidence import average, say, span
 from fleet import identity
 from vocabulary import failure_modes, signals
@@ -79,8 +79,13 @@ class AutoscalerStuck(Detector):
                 and self.settle_seconds <= scene.now - one.at <= self.recent_seconds
             ]
             cut = self._cut(scene, pool, min(acts)) if acts else None
-            if cut is not None and self._needed(scene, pool, cut):
+            if cut is None or _told.cordoned(scene, self._nodes(scene, pool), cut.at - 900.0):
+                continue  # pods that leave a cordoned node in turn come again elsewhere
+            if self._needed(scene, pool, cut):
                 yield self._finding(scene, pool, cut)
+
+    def _nodes(self, scene: Scene, pool: str) -> set[str]:
+        return {labels.get("node", "") for labels, _ in scene.frame(UP).where(pool=pool).rows()}
 
     def _cut(self, scene: Scene, pool: str, at: float) -> Cut | None:
         frame = scene.frame(UP).where(pool=pool, vantage="engine")

@@ -62,3 +62,12 @@ def test_replicas_that_nobody_scaled_in_are_another_story() -> None:
 
 def test_an_idle_pool_may_be_small() -> None:
     assert findings(scaled_in(usual=0.3, carried=1.0)) == []
+
+
+def test_b11_pods_that_leave_a_cordoned_node_come_again_elsewhere() -> None:
+    world = scaled_in(left=2, carried=15.0)
+    elsewhere = Change(AT - 60.0, "node", identity.node("node-9"), "node-9 cordoned")
+    world.changes.append(elsewhere)
+    assert len(findings(world)) == 1
+    world.changes.append(Change(AT - 60.0, "node", identity.node("node-1"), "node-1 cordoned"))
+    assert findings(world) == []
