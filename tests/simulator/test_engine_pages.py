@@ -276,3 +276,12 @@ def test_history_straight_to_the_store_ends_where_the_pages_begin() -> None:
             assert live[series] == pytest.approx(expected, rel=1e-3, abs=1.0), series
             checked.add(series.label("engine"))
     assert checked == {*SERVERS, "litellm"}
+
+
+def test_one_seed_writes_every_server_s_page_again_byte_for_byte() -> None:
+    first, again = World(5, NOON, MIXED), World(5, NOON, MIXED)
+    for world in (first, again):
+        world.advance(NOON + 90.0)
+    pages = {door.name: first.page(door.name) for door in first.targets()}
+    assert len(pages) == len(SERVERS) + 1
+    assert pages == {door.name: again.page(door.name) for door in again.targets()}
