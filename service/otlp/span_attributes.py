@@ -12,7 +12,7 @@ from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from service.otlp.attributes import Plain, as_text, plain
+from service.otlp.attributes import Plain, as_text, clean, plain
 from service.otlp.identity import IDENTITY_ATTRIBUTES
 from service.otlp.limits import Limits
 from service.otlp.slim import Pair
@@ -65,6 +65,8 @@ _KEYS: dict[bytes, _Places | None] = {
 }
 """A key as it stands on the wire → what it stands for."""
 
+_TEXT, _INT = 0x0A, 0x18
+"""Keys of an AnyValue's string_value and int_value."""
 _OLDER = "an older spelling"
 """Stands among the words where one was read, so that they have to be ranked."""
 _Told = tuple[tuple[str | tuple[str, int], Any], ...]
@@ -103,7 +105,9 @@ class SpanAttributes:
         places, value = _taken_apart(piece)
         told: _Told = ()
         if places:
-            plain_value = self._value(value)
+            plain_value: Plain | None = _in_place(value)
+            if plain_value is None:
+                plain_value = self._value(value)
             if plain_value is not None:
                 told = _told(places, plain_value)
         if len(piece) <= self.longest and places is not None:
@@ -115,8 +119,7 @@ class SpanAttributes:
     def _value(self, wire: bytes) -> Plain | None:
         if len(wire) > self.longest and len(wire) > self.limits.harmless_bytes:
             weigh(wire, AnyValue, self.limits)
-        value = AnyValue.FromString(wire)
-        return value.int_value or plain(value)  # counts of tokens are most of what is new
+        return plain(AnyValue.FromString(wire))
 
 
 def _taken_apart(piece: bytes) -> tuple[_Places | None, bytes]:
@@ -140,6 +143,21 @@ def _taken_apart(piece: bytes) -> tuple[_Places | None, bytes]:
     key: str = pair.key  # type: ignore[attr-defined]
     places = _PLACES.get(key, () if key in _HARMLESS else None)
     return places, b"".join(pair.value)  # type: ignore[attr-defined]
+
+
+def _in_place(value: bytes) -> str | int | None:
+    """Short text and small counts, which most new values are; None leaves it to the decoder."""
+    size = len(value)
+    if size < _SHORTEST - 1 or size > 0x80:
+        return None
+    kind, first = value[0], value[1]
+    if kind == _TEXT and first == size - 2 and value.isascii():
+        return clean(value[2:].decode("ascii"))
+    if kind == _INT and size == 2 and first < 0x80:
+        return first
+    if kind == _INT and size == 3 and first >= 0x80 > value[2]:
+        return first - 0x80 + (value[2] << 7)
+    return None
 
 
 def _told(places: _Places, value: Plain) -> _Told:

@@ -154,7 +154,8 @@ class Spans:
         if parent:
             self._remember((vantage, trace, parent))
         get = own.get
-        agent, conversation = _agent(own), get("conversation_id", "")
+        agent = get("agent_id", "") or get("agent_name", "")
+        conversation = get("conversation_id", "")
         cached, written = get("cache_read_tokens"), get("cache_write_tokens")
         error = get("error_type", "")
         if error:
@@ -163,7 +164,7 @@ class Spans:
         return (vantage, trace, ident), (
             f"{hexed}:{ident.hex()}",
             hexed,
-            self._tenant(own, origin, believed),
+            self._tenant(own, origin) if believed else origin.tenant,
             get("request_model", ""),
             get("response_model", ""),
             get("provider", "") or origin.engine,
@@ -188,29 +189,25 @@ class Spans:
             operation_id=span.trace_id.hex(),
             vantage=origin.vantage or _vantage(span.kind),
             span_id=span.span_id.hex(),
-            tenant=self._tenant(own, origin, believed),
+            tenant=self._tenant(own, origin) if believed else origin.tenant,
             resource_tenant=origin.tenant,
-            agent=_agent(own),
+            agent=own.get("agent_id", "") or own.get("agent_name", ""),
             conversation=own.get("conversation_id", ""),
             at=span.start_time_unix_nano / _NS,
             ended=span.end_time_unix_nano / _NS,
         )
 
-    def _tenant(self, own: _Found, origin: _Origin, believed: bool) -> str:
-        if believed and not _SAID_BY_CALLERS.isdisjoint(own):
-            return self.tenants.resolve(origin.resource, own, True)
-        return origin.tenant
+    def _tenant(self, own: _Found, origin: _Origin) -> str:
+        """Who is charged by a span that is believed."""
+        if _SAID_BY_CALLERS.isdisjoint(own):
+            return origin.tenant
+        return self.tenants.resolve(origin.resource, own, True)
 
     def _remember(self, parent: _Key) -> None:
         self._wraps[parent] = None
         self._wraps.move_to_end(parent)
         while len(self._wraps) > self.memory:
             self._wraps.popitem(last=False)
-
-
-def _agent(own: _Found) -> str:
-    found: str = own.get("agent_id", "") or own.get("agent_name", "")
-    return found
 
 
 def _is_inference(own: _Found) -> bool:

@@ -190,7 +190,11 @@ class Pieces:
             size = body[position] if position < wide else 0x80
             position += 1
             if size >= 0x80:
-                size, position = _varint(body, position - 1)
+                more = body[position] if position < wide else 0x80
+                if more < 0x80:  # two bytes, as nearly every span's size
+                    size, position = size + (more << 7) - 0x80, position + 1
+                else:
+                    size, position = _varint(body, position - 1)
             start, position = position, position + size
             if position > end or key < 8:
                 break
