@@ -69,14 +69,14 @@ def test_f10_calls_fail_there_alone_and_are_tried_again(world: World) -> None:
 
 def test_f35_the_cached_share_of_one_tenant_falls_and_a_token_costs_more(world: World) -> None:
     mine = ("frontier", "support-bot")
-    before = moved(world, 300.0, *mine)
-    world.inject(PromptCacheMiss(left=0.1, duration=900.0))
+    before = moved(world, 200.0, *mine)
+    world.inject(PromptCacheMiss(left=0.1, duration=400.0))
     moved(world, 60.0, *mine)
-    now = moved(world, 600.0, *mine)
+    now = moved(world, 300.0, *mine)
     assert now["cached"] / now["input"] < 0.2 * before["cached"] / before["input"]
     assert now["usd"] / now["input"] > 1.2 * before["usd"] / before["input"]
-    moved(world, 300.0, *mine)
-    again = moved(world, 300.0, *mine)
+    moved(world, 100.0, *mine)
+    again = moved(world, 200.0, *mine)
     assert again["cached"] / again["input"] == pytest.approx(0.6, abs=0.05)
 
 
