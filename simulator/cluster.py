@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from simulator.adapters import AdapterUse
 from simulator.drafting import Drafting
 from simulator.engine import EngineModel
 from simulator.engine_presets import PRESETS
@@ -61,6 +62,8 @@ class PoolSpec:
     """How often the gateway tries again."""
     drafting: Drafting | None = None
     """How its engines speculate; None where they do not."""
+    adapters: AdapterUse | None = None
+    """LoRA adapters that its callers name; None where they name none."""
 
     @property
     def id(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from simulator.adapters import AdapterUse
 from simulator.cluster import DEMO, ClusterSpec, NodeSpec, PoolSpec, Scaling
 from simulator.drafting import Drafting
 from simulator.engine_presets import PRESETS
@@ -83,8 +84,15 @@ DRAFTING = replace(
 )
 """The demo's, but that the engines of its chat pool speculate."""
 
+ADAPTERS = replace(
+    DEMO,
+    name="adapters",
+    pools=(replace(DEMO.pools[0], adapters=AdapterUse()), *DEMO.pools[1:]),
+)
+"""The demo's, but that callers of its chat pool name LoRA adapters, which all find a slot."""
+
 CLUSTERS: Mapping[str, ClusterSpec] = {
-    one.name: one for one in (DEMO, HELD_OUT, HOSTED, SPARE, DRAFTING)
+    one.name: one for one in (DEMO, HELD_OUT, HOSTED, SPARE, DRAFTING, ADAPTERS)
 }
 """By name."""
 

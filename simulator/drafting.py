@@ -1,8 +1,10 @@
 """Speculative decoding: a draft proposes tokens, and the model takes as many as it agrees with."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from simulator.engine import EngineModel
+if TYPE_CHECKING:
+    from simulator.engine import EngineModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Drafting:
         """By how much a step takes longer."""
         return 1.0 + self.cost * self.tokens
 
-    def applied(self, model: EngineModel) -> EngineModel:
+    def applied(self, model: "EngineModel") -> "EngineModel":
         """An engine without a draft that is as fast on average."""
         factor = self.longer / self.tokens_a_step
         return replace(
@@ -40,3 +42,27 @@ class Drafting:
             per_request=model.per_request * factor,
             per_kv_token=model.per_kv_token * factor,
         )
+
+
+@dataclass(slots=True)
+class Owed:
+    """Parts of steps and tokens that are over and not yet counted, as only whole ones are."""
+
+    steps: float = 0.0
+    tokens: float = 0.0
+
+    def whole_steps(self, ran: float) -> int:
+        """Steps to count after *ran* more."""
+        self.steps += ran
+        whole = int(self.steps)
+        self.steps -= whole
+        return whole
+
+    def tokens_of_one_step(self, drafting: Drafting | None) -> int:
+        """What a request gets in the next step: one, or with a draft now more, now fewer."""
+        if drafting is None:
+            return 1
+        self.tokens += drafting.tokens_a_step
+        whole = int(self.tokens)
+        self.tokens -= whole
+        return whole

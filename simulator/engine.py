@@ -8,19 +8,17 @@ for tokens in which nothing changes.
 
 import heapq
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
-from typing import TYPE_CHECKING
+from itertools import chain, count
 
 import numpy as np
 
+from simulator.adapters import Adapters
+from simulator.drafting import Drafting, Owed
 from simulator.front_end import FrontEnd
 from simulator.requests import Leaving, Outcome, Phase, Request
 from simulator.tallies import Tally
-
-if TYPE_CHECKING:
-    from simulator.drafting import Drafting
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +69,10 @@ class Engine:
     """Host memory that every request leaves behind."""
     kv_lost: int = 0
     """Tokens of the KV cache that are held for nobody until the process starts anew."""
-    drafting: "Drafting | None" = None
+    drafting: Drafting | None = None
     """How it speculates; None where it does not."""
+    adapters: Adapters | None = None
+    """Its LoRA slots; None where it serves its base model alone."""
     front_end: FrontEnd = field(default_factory=FrontEnd)
     spins: bool = True
     """Whether a stalled engine keeps its GPUs at 100 % (a collective that never ends) or at 0."""
@@ -90,10 +90,7 @@ class Engine:
     _numbers: "count[int]" = field(default_factory=count)
     _left: list[Leaving] = field(default_factory=list)
     _noise: list[float] = field(default_factory=list)
-    _owed_steps: float = 0.0
-    """Part of a step that is over and not yet counted."""
-    _owed_tokens: float = 0.0
-    """Part of a token that was made and not yet counted."""
+    _owed: Owed = field(default_factory=Owed)
     _holding: bool = False
     """Nothing is admitted in the step after a preemption."""
 
@@ -126,6 +123,8 @@ class Engine:
         """Take a request; its `arrived` must not lie before that of the one submitted last."""
         asked = request.input_tokens + request.output_tokens
         request.ready = self.front_end.ready(request.arrived, asked)
+        if self.adapters is not None:
+            request.adapter = self.adapters.use.drawn(self.rng)
         if self.garbled and self.rng.random() < self.garbled:
             request.endless = True
             request.output_tokens = max(request.output_tokens, self.tally.max_answer)
@@ -192,10 +191,17 @@ class Engine:
             if request.abandoned:
                 self._leave(self.waiting.popleft(), Outcome.ABORT)
                 continue
+            if self.adapters is not None:
+                found = self.adapters.next_in_line(self.waiting, self._inside())
+                if found is None:
+                    return
+                request = found
             needed = request.input_tokens + request.generated
             if self.kv_used + needed > self.kv_capacity and self.running:
                 return
-            self.waiting.popleft()
+            self.waiting.remove(request)
+            if self.adapters is not None:
+                self.clock += self.adapters.load(request.adapter, self._inside())
             request.phase = Phase.PREFILL
             if not request.preemptions:
                 request.admitted = self.clock
@@ -208,6 +214,9 @@ class Engine:
             request.kv = cached
             self.kv_used += cached
             self.prefilling.append(request)
+
+    def _inside(self) -> Iterator[Request]:
+        return chain(self.prefilling, self.decoding.values())
 
     def _step_seconds(self, batch: int, chunk: int) -> float:
         if not self._noise:
@@ -234,7 +243,7 @@ class Engine:
             return
         decoding = len(self.decoding)
         seconds = self._step_seconds(decoding + len(self.prefilling), chunk)
-        self._count_steps(1, seconds, decoding, chunk, self._tokens_of_one_step())
+        self._count_steps(1, seconds, decoding, chunk, self._owed.tokens_of_one_step(self.drafting))
         self.prefill_seconds += min(seconds, chunk * self.model.per_prefill_token / self.pace)
         self.kv_used += chunk
         left = chunk
@@ -292,21 +301,10 @@ class Engine:
         self.busy_seconds += steps * seconds
         self.steps += tokens
         self.kv_used += tokens * decoding
-        self._owed_steps += steps
-        whole = int(self._owed_steps)
-        self._owed_steps -= whole
+        whole = self._owed.whole_steps(steps)
         self.tally.stepped(whole, seconds, decoding, chunk, tokens)
         if self.drafting is not None:
             self.tally.drafted(steps * decoding, self.drafting.tokens, tokens * decoding)
-
-    def _tokens_of_one_step(self) -> int:
-        """What a request gets in the next step: one, or with a draft now more, now fewer."""
-        if self.drafting is None:
-            return 1
-        self._owed_tokens += self.drafting.tokens_a_step
-        tokens = int(self._owed_tokens)
-        self._owed_tokens -= tokens
-        return tokens
 
     def _next_finish(self) -> int:
         while self._finishing and self._finishing[0][1] not in self.decoding:

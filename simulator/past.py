@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulator import engine_pasts
+from simulator.adapters import AdapterUse
 from simulator.counting import Histogram
 from simulator.drafting import Drafting
 from simulator.pages import process, vllm
@@ -83,6 +84,8 @@ def replica_past(
     tell(past, pod, found, world.start)
     if drafting is not None:
         _drafts(past, pod, found, drafting)
+    if pod.engine.adapters is not None:
+        _adapters(past, pod.engine.adapters.use, found)
     return past, found
 
 
@@ -135,6 +138,15 @@ def _drafts(past: Past, pod: Pod, found: Steady, drafting: Drafting) -> None:
     past.counters += [
         (m.SPEC_DECODE_DRAFT_TOKENS, _NONE, drafting.tokens * outputs, tally.drafted_tokens),
         (m.SPEC_DECODE_ACCEPTED_TOKENS, _NONE, accepted, tally.accepted_tokens),
+    ]
+
+
+def _adapters(past: Past, use: AdapterUse, found: Steady) -> None:
+    """As many as are asked for, as far as there are calls to name them; none has to wait."""
+    named = use.asked * (1.0 - (1.0 - 1.0 / use.asked) ** (use.share * found.running))
+    past.gauges += [
+        (m.LORA_ACTIVE, _NONE, np.rint(named)),
+        (m.LORA_WAITING, _NONE, np.zeros_like(named)),
     ]
 
 

@@ -6,6 +6,7 @@ from enum import Enum
 import numpy as np
 
 from fleet.identity import pod_replica_id
+from simulator.adapters import Adapters
 from simulator.cluster import NAMESPACE, PoolSpec
 from simulator.engine import Engine, EngineModel
 from simulator.front_end import FrontEnd
@@ -172,6 +173,7 @@ class Nursery:
             now,
             _tally(pool, speed, now),
             drafting=pool.drafting,
+            adapters=None if pool.adapters is None else Adapters(pool.adapters),
         )
         return Pod(
             pool,

@@ -38,6 +38,8 @@ class Request:
     """The caller has gone; the engine learns of it at its next step."""
     ready: float = 0.0
     """When the front end hands it on to the scheduler."""
+    adapter: int = 0
+    """Number of the LoRA adapter it names; 0 is the base model."""
     endless: bool = False
     """Its answer finds no end before its limit."""
 

@@ -1,5 +1,6 @@
 """A vLLM 0.32 page: what the API server of one engine answers at /metrics."""
 
+from simulator.adapters import in_use
 from simulator.engine import Engine
 from simulator.pages.process import process_rows
 from simulator.pages.text import Rows, Writer
@@ -43,6 +44,7 @@ def render(writer: Writer, engine: Engine, model: str, now: float) -> bytes:
         **_counters(engine, own),
         **_histograms(engine, own),
         **_drafts(engine, own),
+        **_adapters(engine, now),
         "vllm:cache_config_info": [(_config(engine), 1.0)],
         **_http(engine),
     }
@@ -119,6 +121,17 @@ def _drafts(engine: Engine, own: tuple[str, str]) -> dict[str, Rows]:
     return {
         f"vllm:spec_decode_num_{name}_total": [(own, int(value))] for name, value in values.items()
     }
+
+
+def _adapters(engine: Engine, now: float) -> dict[str, Rows]:
+    """A family that vLLM declares only where adapters are served; its value is when it was told."""
+    if engine.adapters is None:
+        return {}
+    running, waiting = (
+        ",".join(f"adapter-{one:02}" for one in sorted(in_use(requests)))
+        for requests in ((*engine.prefilling, *engine.decoding.values()), engine.waiting)
+    )
+    return {"vllm:lora_requests_info": [((str(engine.adapters.use.slots), running, waiting), now)]}
 
 
 def _histograms(engine: Engine, own: tuple[str, str]) -> dict[str, Rows]:
