@@ -1,7 +1,7 @@
 """A server over a simulated world: the demo reads it through sockets, a drill at full speed."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from service import assembly, core
 from service.agent import Agent, Hardware
 from service.clock import ManualClock
 from service.config import Config
+from service.lane import Lane
 from simulator.cluster import ClusterSpec
 from simulator.clusters import prices
 from simulator.fast import SimulatedReach, node_targets, page_targets
@@ -23,6 +24,19 @@ from vocabulary.contracts import Reach, Target
 from vocabulary.samples import Array, Sample, Series, labels_of
 
 DAY = 86400.0
+
+
+@dataclass(slots=True)
+class OneByOne(Lane[Reading]):
+    """Reads in the caller's thread: the pages of a world in this process keep nobody waiting."""
+
+    def run(
+        self,
+        calls: Mapping[str, Callable[[], Reading]],
+        seconds: float,  # noqa: ARG002
+    ) -> dict[str, Reading]:
+        """Every answer, in the order of *calls*."""
+        return {name: call() for name, call in calls.items()}
 
 
 @dataclass(slots=True)
@@ -87,6 +101,7 @@ def agent_over(
     reach: Reach,
     base: str,
     deadline_seconds: float,
+    lane: Lane[Reading] | None = None,
 ) -> Agent:
     """The real agent, reading the pages of *world* under *base* and every node's GPUs."""
 
@@ -111,6 +126,7 @@ def agent_over(
             for name, collector in assembly.node_collectors(config).items()
         ],
         deadline_seconds=deadline_seconds,
+        lane=lane or Lane(),
     )
 
 

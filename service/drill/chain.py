@@ -19,7 +19,14 @@ from service.data_folder import prepare_folder
 from service.doors import new_secret
 from service.drill.case import Case
 from service.local import Loop, Pace
-from service.simulated import DAY, WorldClock, agent_over, write_past, write_prices
+from service.simulated import (
+    DAY,
+    OneByOne,
+    WorldClock,
+    agent_over,
+    write_past,
+    write_prices,
+)
 from simulator.fast import BASE, SimulatedReach
 from simulator.fault import Injection
 from simulator.world import World
@@ -140,6 +147,7 @@ class Chain:
             reach=SimulatedReach(self.world),
             base=BASE,
             deadline_seconds=60.0,
+            lane=OneByOne(),
         )
 
     def _new_loop(self) -> Loop:
