@@ -81,14 +81,17 @@ class Batch:
             agent, parent,
         ) in spans:  # fmt: skip
             kind = (tenant, asked, served, provider, vantage, status, error, operation)
-            if kind not in terms:
-                terms[kind] = self._terms(*kind)
-            kind_id, price, price_id = terms[kind]
+            found = terms.get(kind)
+            if found is None:
+                found = terms[kind] = self._terms(*kind)
+            kind_id, price, price_id = found
             used = counts(inputs, outputs, cached, written, reasoning)
             usd = None if used is None or price is None else price.usd(used)
+            uncached, read, write, output, thought = used or _UNKNOWN
             yield (
-                attempt, operation_id, kind_id, at, duration, *(used or _UNKNOWN), conversation,
-                agent, *((None, None, None) if usd is None else (usd, price_id, now)), parent,
+                attempt, operation_id, kind_id, at, duration, uncached, read, write, output,
+                thought, conversation, agent, usd, None if usd is None else price_id,
+                None if usd is None else now, parent,
             )  # fmt: skip
 
     def _terms(

@@ -62,19 +62,17 @@ def counts(
     """
     if inputs is None and outputs is None:
         return None
-    read, write, thought = _count(cached), _count(written), _count(reasoning)
+    # Written out, since it is asked for every attempt: calls would cost more than they count.
+    whole = inputs if inputs and inputs > 0 else 0
+    read = cached if cached and cached > 0 else 0
+    write = written if written and written > 0 else 0
+    told = outputs if outputs and outputs > 0 else 0
+    thought = reasoning if reasoning and reasoning > 0 else 0
+    parts = read + write
     return (
-        _rest(_count(inputs), read + write),
+        whole - parts if parts <= whole else whole,
         read,
         write,
-        _rest(_count(outputs), thought),
+        told - thought if thought <= told else told,
         thought,
     )
-
-
-def _count(tokens: int | None) -> int:
-    return tokens if tokens is not None and tokens > 0 else 0
-
-
-def _rest(whole: int, parts: int) -> int:
-    return whole - parts if parts <= whole else whole

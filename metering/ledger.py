@@ -38,6 +38,9 @@ VANTAGES = ("gateway", "client", "engine")
 """Best first: the first that saw an attempt in a period is the one that is charged."""
 HOUR = 3600
 BY_DEFAULT = ("tenant", "model")
+_CACHE_KIB = 16_384
+"""Of pages: attempt ids are random, so their index is written all over; SQLite's own 2 MiB hold
+that of 40,000 attempts."""
 _Batch = tuple[UsageBatch, float]
 """Spans of one caller, and when they came."""
 
@@ -81,6 +84,7 @@ class Ledger:
             # typeshed knows only aggregates that give int
             connection.create_aggregate("decimal_sum", 1, cast("Any", DecimalSum))
             connection.create_function("decimal_add", 2, _add, deterministic=True)
+        self._database.query(f"PRAGMA cache_size = {-_CACHE_KIB}")
         self._recording = GroupCommit(self._record_all)
 
     def record(self, spans: Iterable[UsageSpan], now: float) -> Recorded:
