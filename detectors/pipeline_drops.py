@@ -48,7 +48,9 @@ class PipelineDrops(Detector):
         lossy = [row for row in rows if self._lossy(scene, row)]
         if len(lossy) < max(self.least_targets, self.targets * len(rows)):
             return
-        share = np.nanmean([row / self._usual(scene, row) for row in lossy], axis=0)
+        shares = np.vstack([row / self._usual(scene, row) for row in lossy])
+        known = np.isfinite(shares).sum(axis=0)
+        share = np.where(known > 0, np.nansum(shares, axis=0) / np.maximum(known, 1), np.nan)
         begin = scene.now - self.hold_seconds
         since = min(run_start(frame.times, share, share <= self.arriving) or begin, begin)
         now = average(span(frame.times, share, begin, scene.now))

@@ -36,6 +36,12 @@ def test_holes_in_everything_are_one_finding_dated_by_the_first() -> None:
     assert abs(finding.since - ONSET) <= 60.0
 
 
+def test_what_was_read_by_nobody_long_ago_is_no_hindrance() -> None:
+    young = [lambda t: np.where(t < NOW - 3000.0, np.nan, holes()(t))] * 5
+    (finding,) = findings(*young)
+    assert abs(finding.since - ONSET) <= 60.0
+
+
 def test_one_target_that_flaps_among_others_is_its_own_trouble() -> None:
     assert findings(holes(), 20.0, 20.0, 20.0) == []
 
