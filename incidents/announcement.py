@@ -42,7 +42,7 @@ def identity(case: Case) -> dict[str, str]:
         "node": _only_node(case),
         "source": "tidegauge",
     }
-    return {name: plain(value, MAX_LABEL) for name, value in labels.items() if plain(value)}
+    return {n: said for n, value in labels.items() if (said := plain(value, MAX_LABEL))}
 
 
 def notices(case: Case, receivers: Sequence[str], now: float) -> list[Notice]:

@@ -11,7 +11,7 @@ from incidents.announcement import alert_name
 from incidents.cards import Cards
 from incidents.correlation import root
 from incidents.forecast import forecast
-from incidents.headline import headline, title
+from incidents.headline import headline, sketch, title
 from incidents.places import Map
 from incidents.readings import Readings
 from incidents.settings import DeskSettings
@@ -37,6 +37,10 @@ class Assembler:
         When its findings have stopped, causes, evidence and impact stay those of the trouble.
         """
         scene, tracked = readings.scene, case.main()
+        if not case.assembled_at and readings.write_ups_left <= 0:
+            self._sketch(case, tracked)
+            return
+        readings.write_ups_left -= not case.assembled_at
         if any(one.active(scene.now, scene.interval) for one in tracked):
             case.incident = self._diagnosed(case, tracked, drawn, readings)
         elif not case.live:
@@ -47,6 +51,12 @@ class Assembler:
         incident = case.incident.evolve(actions=self.cards.offered(case.incident, scene))
         case.incident = incident.evolve(title=title(incident), headline=headline(incident))
         case.assembled_at = scene.now
+
+    def _sketch(self, case: Case, tracked: Sequence[Tracked]) -> None:
+        """What and where, of an incident that a later tick writes up: nobody waits for a storm."""
+        links = self.links(case.incident.id, tracked[0])
+        incident = case.incident.evolve(entities=_entities(case.incident.entity, case), links=links)
+        case.incident = incident.evolve(title=title(incident), headline=sketch(incident))
 
     def _diagnosed(
         self, case: Case, tracked: Sequence[Tracked], drawn: Map, readings: Readings

@@ -21,6 +21,7 @@ from incidents.places import Map, draw
 from incidents.readings import Readings
 from incidents.settings import DeskSettings
 from incidents.silencing import matchers
+from incidents.storm import no_collection
 from incidents.tracking import Case, case_from_memory
 from incidents.troubles import Troubles
 from incidents.webhook_in import AlertInbox
@@ -81,7 +82,7 @@ class IncidentDesk:
 
     def tick(self, findings: Sequence[Finding], scene: Scene) -> list[Incident]:
         """Take in one tick; give the incidents that changed, durable when it returns."""
-        with self._lock:
+        with self._lock, no_collection(len(findings)):
             drawn, readings = draw(scene), Readings(scene)
             told = [*findings, *self._inbox.findings(scene.now)]
             take_in(self._cases, told, drawn, scene.now, self.settings)
@@ -284,7 +285,8 @@ class IncidentDesk:
         now = readings.scene.now
         aged = now - case.assembled_at >= self.settings.refresh_seconds
         active = case.live and case.quiet_from is None and case.blind_from is None
-        if not case.acts and not (aged and active):
+        waits = not case.assembled_at and readings.write_ups_left <= 0
+        if not case.acts and (waits or not (aged and active)):
             return False
         self._assembler.write_up(case, drawn, readings)
         return True

@@ -29,6 +29,11 @@ def headline(incident: Incident) -> str:
     return plain(" ".join(filter(None, parts)))
 
 
+def sketch(incident: Incident) -> str:
+    """What there is to say before an incident is written up."""
+    return plain(f"{_what(incident)} Impact and cause are being worked out.")
+
+
 def title(incident: Incident) -> str:
     """One short line for lists."""
     return plain(f"{incident.failure_mode.title}: {incident.entity.label}", 160)

@@ -57,10 +57,11 @@ def echoes(one: Tracked, case: Case, scene: Scene, settings: DeskSettings) -> bo
     lasts = ECHOES.get(one.mode.word)
     if lasts is None:
         return False
-    causes = [other for other in case.tracked.values() if link(other, one, settings) > 0.0]
-    if any(other.active(scene.now, scene.interval) for other in causes):
+    now, others = scene.now, case.tracked.values()
+    # links are dear where one outage has thousands of findings: what is told by time goes first
+    if any(o.active(now, scene.interval) and link(o, one, settings) > 0.0 for o in others):
         return False
-    return any(scene.now - other.last_at <= lasts for other in causes)
+    return any(now - o.last_at <= lasts and link(o, one, settings) > 0.0 for o in others)
 
 
 def quiet_period(case: Case, settings: DeskSettings) -> float:

@@ -22,6 +22,9 @@ class Readings:
     scene: Scene
     searches_left: int = 5
     """Root-cause searches that this tick still has time for: a storm must not wait for them."""
+    write_ups_left: int = 1250
+    """New incidents that this tick writes up in full; of more it says what and where, and the next
+    ticks write them up. Our judgement: a second and a half of work."""
     _rows: dict[tuple[str, str], tuple[Array, dict[str, Array]]] = field(default_factory=dict)
 
     def series(self, signal: Signal, label: str, value: str) -> tuple[Array, Array] | None:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from store.dialect import Dialect, Spelling
 from store.evaluation import part_of
@@ -39,7 +40,26 @@ def render_signal(
     signal: Signal, match: Mapping[str, str] | None = None, dialect: Dialect | None = None
 ) -> str:
     """*signal* as PromQL, every selector narrowed by the label equalities in *match*."""
-    return render(signal.expr, match, dialect)
+    known = None if dialect else _template(signal, tuple(match or ()))
+    if known is None or match is None:
+        return render(signal.expr, match, dialect)
+    values = list(match.values())
+    return _MARK.sub(lambda mark: quoted(values[int(mark[1])]), known)
+
+
+_MARK = re.compile(r'"@(\d+)@"')
+
+
+@lru_cache(maxsize=1024)
+def _template(signal: Signal, labels: tuple[str, ...]) -> str | None:
+    """*signal* with a mark for the value of each label: a storm asks for thousands of values.
+
+    None where the signal speaks of one of *labels* itself, so that a value could be said twice.
+    """
+    marks = {label: f"@{place}@" for place, label in enumerate(labels)}
+    text = render(signal.expr, marks)
+    once = all(text.count(f"{label}=") == text.count(f'{label}="@') for label in labels)
+    return text if once else None
 
 
 def quoted(text: str) -> str:

@@ -169,3 +169,13 @@ def test_every_signal_is_promql_in_a_dialect(signal: Signal) -> None:
         for name in m.BY_SERIES_NAME
     }
     promql_parser.parse(render_signal(signal, {"pool": "p"}, dialect))
+
+
+@pytest.mark.parametrize("signal", signals.ALL, ids=lambda signal: signal.name)
+def test_a_remembered_text_is_the_one_that_would_be_rendered(signal: Signal) -> None:
+    for match in (
+        None, {}, {"replica": 'a"@1@"b', "pool": "@0@"}, {"gpu": "x\ny"}, {"vantage": "engine"},
+        {"le": "5"}, {"odd label": "x"},
+    ):  # fmt: skip
+        for _ in range(2):
+            assert render_signal(signal, match) == render(signal.expr, match)
