@@ -10,6 +10,7 @@ import base64
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -161,8 +162,9 @@ class Follower:
         for index, one in enumerate(FOLLOWED):
             frame = scene.frame(Watch(one.signal, self.interval, self.interval))
             for labels, row in zip(frame.labels, frame.values, strict=True):
-                if np.isfinite(row[-1]) and entity_of(dict(labels)) is not None:
-                    found[index, labels] = float(row[-1])
+                key, value = (index, labels), float(row[-1])
+                if isfinite(value) and (key in self._keys or entity_of(dict(labels)) is not None):
+                    found[key] = value
         self._welcome([key for key in found if key not in self._keys])
         values = np.full(len(self.engine), np.nan)
         for key, value in found.items():
