@@ -75,7 +75,8 @@ def miss_rows(score: Mapping[str, Any], files: Mapping[str, str] | None = None) 
 def replay(miss: Mapping[str, Any], scenario: str = "") -> str:
     """The command that shows one case in the console; *scenario* is the file it comes from."""
     if scenario:
-        return f"tidegauge drill --scenario {scenario} --seeds {miss['seed']} --replay"
+        words = f"--scenario {scenario} --seeds {miss['seed']} --replay '{miss['case']}'"
+        return f"tidegauge drill {words}"
     name = miss["case"].partition(" with ")[0]  # a replay shows the fault without the hardship
     words = f"'{name}' --seeds {miss['seed']} --cluster {miss['cluster']}"
     return f"tidegauge drill --replay {words}"

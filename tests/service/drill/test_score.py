@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from service.drill.score import Share, quiet, summary, verdicts
+from service.drill.table import miss_rows
 
 START = 1_763_337_600.0
 ONSET = START + 900.0
@@ -192,3 +193,9 @@ def test_what_another_trouble_causes_is_right_under_its_cause_and_in_one_inciden
     split = truth(code="F11", at=ONSET + 60.0, seen=[other])
     two = record(cause, split, incidents=[*cause["seen"], other], one_incident=True)
     assert [(one.rank, one.apart) for one in verdicts(two)] == [(1, False), (1, False)]
+
+
+def test_a_miss_says_how_to_see_it_again_also_when_it_comes_from_a_file() -> None:
+    missed = record(truth(seen=[]), incidents=[], case="lost node", seed=4)
+    [row] = miss_rows(summary([missed]), {"lost node": "my.yaml"})
+    assert row[-1] == "tidegauge drill --scenario my.yaml --seeds 4 --replay 'lost node'"
