@@ -1,7 +1,7 @@
 """What an agent costs: reading a page, the real process beside its targets, and hostile targets.
 
     tidegauge bench agent [--section reading|collect|hostile] [--seconds 120] [--targets 1000]
-                          [--ticks 4]
+                          [--ticks 3]
 
 Prints one JSON object. The page is vLLM 0.33's with four engines, about 1,550 samples; the
 reference is prometheus_client's parser in the same run on the same pages. Seconds are of processor
@@ -220,7 +220,7 @@ def _status_kib(pid: int | str, name: str) -> int:
 # -- hostile --------------------------------------------------------------------------------------
 
 
-def hostile(count: int, ticks: int = 4, interval: float = 15.0) -> dict[str, object]:
+def hostile(count: int, ticks: int = 3, interval: float = 15.0) -> dict[str, object]:
     """Real ticks by the wall clock over *count* targets, of which one of each kind is hostile.
 
     The agent knows its good targets from three rounds before; the hostile ones come with the first
@@ -290,7 +290,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=200, help="pages read, for `reading`")
     arguments.add_argument("--seconds", type=float, default=120.0, help="for `collect`")
     arguments.add_argument("--targets", type=int, default=1000, help="for `hostile`")
-    arguments.add_argument("--ticks", type=int, default=4, help="of 15 s, for `hostile`")
+    arguments.add_argument("--ticks", type=int, default=3, help="of 15 s, for `hostile`")
     given = arguments.parse_args()
     sections: dict[str, Callable[[], dict[str, object]]] = {
         "reading": lambda: reading(given.rounds),
