@@ -34,7 +34,8 @@ _RULES = """\
 The alert rules of the pack, by a real Prometheus over back-filled blocks of the same simulated
 pages (`tidegauge drill --rules`): every rule is evaluated each 30 s, `for` and `keep_firing_for`
 applied. **fired**: the rule of this fault's code fired while the fault could be seen; **in time**:
-within the time that is allowed for finding it. **quiet look-alikes**: cases without any fault in
+within the time that is allowed for finding it; of a fault with more than one rule one is enough,
+and the louder one waits for the worse case. **quiet look-alikes**: cases without any fault in
 which it did not fire. **fired early**: cases in which it fired before anything was wrong. **on
 others**: other faults during which it fired, which is as it should be for symptoms (codes Y), and
 for faults that bring such a trouble with them. Back-filled text knows no staleness marks, so that

@@ -71,6 +71,14 @@ def test_a_rule_that_fires_on_its_fault_is_in_time_or_late() -> None:
     assert fell_short([found])
 
 
+def test_of_a_fault_with_two_rules_one_is_enough() -> None:
+    dead = truth(code="F02")
+    alert = {"alert": "EngineDead", "labels": {}, "at": ONSET + 60.0, "until": ONSET + 90.0}
+    found = {**record(dead), "alerts": [{**alert, "rule": "EngineDead warning"}]}
+    assert not fell_short(rule_rows([found]))
+    assert fell_short(rule_rows([record(dead)]))
+
+
 def test_a_rule_that_fires_before_anything_is_wrong_fires_early_and_finds_nothing() -> None:
     found = row(record(truth(), fired=(ONSET - 300.0,)))
     assert found["fired"]["hits"] == 0
