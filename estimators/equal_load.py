@@ -27,6 +27,11 @@ NOISE = 0.04
 """Loads are measured no better than this share of their size; our judgement, from gauges read
 every 15 s and averaged over two minutes."""
 
+EXTRAPOLATION = 0.1
+"""By how much an interval is widened at each end for every radius that loads lie outside of those
+seen before: a line drawn on is only so good. Our judgement, as for the regressions that detectors
+find."""
+
 LEAST_BEFORE = 20
 LEAST_AFTER = 10
 """Minutes that both sides must have; below that an interval says nothing. Our judgement."""
@@ -38,7 +43,8 @@ class EqualLoad:
 
     minutes_before: int
     minutes_after: int
-    """Those after the change at loads that were seen before it."""
+    """Those after the change that were compared: at loads that were seen before it, or all of
+    them, with a wider interval, where hardly any are."""
     minutes_elsewhere: int
     """Those after the change at loads that were not seen before it."""
     effect: float | None = None
@@ -78,9 +84,13 @@ def compare_at_equal_load(
     minutes = (int(before.any(axis=0).sum()), int(seen.any(axis=0).sum()))
     if model is None or minutes[0] < LEAST_BEFORE:
         return EqualLoad(minutes[0], 0, minutes[1])
-    comparable = seen & within(loads, loads[before])
+    beyond = outside(loads, loads[before])
+    comparable, slack = seen & (beyond <= 0.0), 0.0
     here = int(comparable.any(axis=0).sum())
     elsewhere = int((seen & ~comparable).any(axis=0).sum())
+    if here < LEAST_AFTER <= elsewhere:  # what became much slower brings a load of its own
+        comparable, slack = seen, EXTRAPOLATION * float(beyond[seen].mean())
+        here = minutes[1]
     residual = model.residual(loads.reshape(-1, loads.shape[2]), values.ravel())
     residual = residual.reshape(values.shape)
     first, second = _together(residual, before), _together(residual, comparable)
@@ -90,29 +100,30 @@ def compare_at_equal_load(
     reach = (found.upper - found.lower) / 2.0
     own = 0.0 if same_members else _between(residual, before, comparable)
     part = reach**2 * _share_of_second(first, second)
-    wide = float(np.sqrt(reach**2 + Z_99**2 * (MODEL_ERROR**2 + own)))
+    wide = float(np.sqrt(reach**2 + Z_99**2 * (MODEL_ERROR**2 + own))) + slack
     effect = found.effect
     return EqualLoad(
         minutes[0], here, elsewhere, effect, effect - wide, effect + wide, part / wide**2
     )
 
 
-def within(loads: Array, seen: Array) -> Flags:
-    """Which rows of *loads* (…, K) lie among the rows *seen* (N, K).
+def outside(loads: Array, seen: Array) -> Array:
+    """How far each row of *loads* (…, K) lies outside of the rows *seen* (N, K), in their radii.
 
-    Judged by Mahalanobis' distance, so that a mix of loads that never occurred is outside even
-    where each load by itself was seen (the joint region of the regressors; Montgomery, Peck &
-    Vining, Introduction to Linear Regression Analysis, on hidden extrapolation).
+    0 or less inside. Judged by Mahalanobis' distance, so that a mix of loads that never occurred
+    is outside even where each load by itself was seen (the joint region of the regressors;
+    Montgomery, Peck & Vining, Introduction to Linear Regression Analysis, on hidden
+    extrapolation).
     """
     if loads.shape[-1] == 0:
-        return np.ones(loads.shape[:-1], dtype=bool)
+        return np.zeros(loads.shape[:-1])
     centre, size = seen.mean(axis=0), np.maximum(np.quantile(np.abs(seen), 0.95, axis=0), 1e-12)
     spread = np.atleast_2d(np.cov((seen - centre).T / size[:, None]))
     inverse: Array = np.asarray(np.linalg.inv(spread + NOISE**2 * np.eye(len(size))), np.float64)
     limit = 1.5 * float(np.quantile(_distance(seen, centre, size, inverse), 0.99))
     with np.errstate(invalid="ignore"):
-        inside: Flags = _distance(loads, centre, size, inverse) <= limit
-    return inside
+        beyond: Array = np.sqrt(_distance(loads, centre, size, inverse) / limit) - 1.0
+    return beyond
 
 
 def _distance(rows: Array, centre: Array, size: Array, inverse: Array) -> Array:

@@ -202,7 +202,7 @@ def _said(
 def _needs(found: EqualLoad, margin: float, sure: float, sides: Sides) -> str:
     """What would decide it, in words."""
     span = sides.span
-    seen = found.minutes_after + found.minutes_elsewhere
+    unlike = "the traffic since is unlike any before it: needs minutes at loads seen before"
     if found.minutes_before < LEAST_BEFORE:
         known = found.minutes_before
         return (
@@ -211,14 +211,16 @@ def _needs(found: EqualLoad, margin: float, sure: float, sides: Sides) -> str:
     if span.closed:
         return f"not decided within {(span.end - span.last) / 60.0:.0f} min"
     if not found.minutes_after:
-        unlike = "the traffic since is unlike any before it: needs minutes at loads seen before"
-        return unlike if seen else f"needs traffic: {LEAST_AFTER} min of it, once replicas are warm"
+        warm = f"needs traffic: {LEAST_AFTER} min of it, once replicas are warm"
+        return unlike if found.minutes_elsewhere else warm
     more = float(LEAST_AFTER - found.minutes_after)
     if found.effect is not None:
         size = abs(found.effect)
         reach = max(margin - size, size - sure if size >= margin else 0.0)
         more = found.minutes_more(reach)
     if not np.isfinite(more):
+        if found.minutes_elsewhere > found.minutes_after / 2:
+            return unlike
         return "too near to call: the time before it is too short or too uneven to decide it"
     return _in_time(more / found.minutes_after, sides)
 

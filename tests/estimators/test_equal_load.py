@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimators.equal_load import LEAST_AFTER, EqualLoad, compare_at_equal_load, within
+from estimators.equal_load import LEAST_AFTER, EqualLoad, compare_at_equal_load, outside
 from estimators.proportions import compare_shares
 from vocabulary.samples import Array
 
@@ -41,20 +41,28 @@ def test_heavier_load_is_no_effect() -> None:
     assert found.effect == pytest.approx(0.0, abs=0.01)
 
 
-def test_loads_never_seen_are_counted_and_not_compared() -> None:
+def test_loads_never_seen_widen_the_interval() -> None:
     values, loads = made(1.0, 2)
+    near = compared(values, loads)
     loads[:, MINUTES // 2 :] *= 10.0
+    far = compared(0.01 + 0.001 * loads[:, :, 0], loads)
+    assert far.reach > 5.0 * near.reach
+    assert far.lower <= 0.0 <= far.upper
+
+
+def test_few_minutes_elsewhere_are_left_out() -> None:
+    values, loads = made(1.0, 2)
+    loads[:, -5:] *= 10.0
     found = compared(values, loads)
-    assert found.effect is None
-    assert found.minutes_elsewhere > 100
+    assert (found.minutes_after, found.minutes_elsewhere) == (115, 5)
 
 
 def test_a_mix_never_seen_is_outside_though_each_load_was_seen() -> None:
     rng = np.random.default_rng(3)
     first = rng.random(500)
     seen = np.column_stack([first, first + 0.01 * rng.standard_normal(500)])
-    inside = within(np.array([[0.5, 0.5], [0.9, 0.1]]), seen)
-    assert inside.tolist() == [True, False]
+    beyond = outside(np.array([[0.5, 0.5], [0.9, 0.1]]), seen)
+    assert beyond[0] < 0.0 < beyond[1]
 
 
 def test_members_that_differ_by_themselves_widen_the_interval() -> None:

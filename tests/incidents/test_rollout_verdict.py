@@ -243,3 +243,20 @@ def test_json_is_complete() -> None:
     assert told["word"] == "worse"
     assert {one["signal"] for one in told["signals"]} >= {"inter_token_latency_mean", "error_ratio"}
     assert all(one["text"] for one in told["signals"])
+
+
+@pytest.mark.parametrize("factor", [1.3, 1.67, 2.5])
+def test_an_engine_that_is_much_slower_brings_larger_batches_and_is_worse(factor: float) -> None:
+    """At equal arrivals residence grows with the step: the load after was never seen before."""
+
+    def fuller(seed: int) -> Load:
+        return lambda t: daily(seed)(t) * np.where(t < T0, 1.0, factor)
+
+    world = World()
+    for place in range(3):
+        world.replica(f"r{place}", **engine(fuller(place), step(T0, 1.0, factor), place))
+    verdict = judged(world)
+    assert verdict.word is Word.WORSE
+    for one in verdict.signals[:2]:
+        assert one.lower is not None and one.upper is not None  # noqa: PT018
+        assert one.lower <= factor - 1.0 <= one.upper
