@@ -61,7 +61,7 @@ class DearModelMix(Detector):
     """Probability of such a move by chance."""
     more: float = 1.3
     """Calls over before, from which those to the dear model came on top, if most of them did."""
-    longer: float = 2.0
+    longer: float = 3.0
     """Prompts over the longest that are usual, from which a loop came on top and nothing moved."""
 
     def detect(self, scene: Scene) -> Iterable[Finding]:

@@ -36,8 +36,9 @@ class RunawayAgent(Detector):
     failure_mode: ClassVar[FailureMode] = failure_modes.RUNAWAY_AGENT
     watches: ClassVar[tuple[Watch, ...]] = (_prompts.PROMPTS, CALLS, ANSWERS, INPUT, HISTORY)
 
-    longer: float = 2.0
-    """Prompts over the longest that are usual. Our judgement: a loop fills its context."""
+    longer: float = 3.0
+    """Prompts over the longest that are usual. Our judgement: a loop fills its context, and a hog
+    may well send prompts twice as long."""
     more: float = 1.25
     """Calls to that model over before."""
     least_calls: float = 0.05

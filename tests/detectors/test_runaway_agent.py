@@ -49,6 +49,8 @@ def test_prompts_that_moved_here_from_another_model_are_none() -> None:
 def test_more_calls_with_prompts_as_ever_are_other_stories() -> None:
     """F31, F32."""
     assert findings(used(prompts=2000.0, calls=step(ONSET, 0.2, 9.0))) == []
+    twice = step(ONSET, 4000.0, 8800.0)
+    assert findings(used(prompts=twice, calls=step(ONSET, 0.2, 9.0))) == [], "a hog's batch"
 
 
 def test_longer_prompts_in_as_many_calls_are_what_an_application_appends() -> None:
