@@ -115,11 +115,11 @@ def read_scenario(file: Path) -> Written:
     try:
         found: Any = shape().model_validate(body)
     except ValidationError as error:
-        raise ConfigError(f"{file}: {_first(error)}") from error
+        raise ConfigError(f"{file}: {_one_line(_first(error))}") from error
     try:
         return _written(found)
     except ConfigError as error:
-        raise ConfigError(f"{file}: {error}") from error
+        raise ConfigError(f"{file}: {_one_line(str(error))}") from error
 
 
 def _written(found: Any) -> Written:
@@ -190,7 +190,7 @@ def _load(file: Path) -> Mapping[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())[:200]}") from error
     except ConfigError as error:
-        raise ConfigError(f"{file}: {error}") from error
+        raise ConfigError(f"{file}: {_one_line(str(error))}") from error
     if len(text) > _MOST_BYTES:
         raise ConfigError(f"{file} has more than {_MOST_BYTES} bytes; write a smaller scenario")
     if not isinstance(body, dict):
@@ -198,6 +198,11 @@ def _load(file: Path) -> Mapping[str, Any]:
     if body.get("version") != VERSION:
         raise ConfigError(f"{file}: version: write `version: {VERSION}`, the one known here")
     return body
+
+
+def _one_line(told: str) -> str:
+    """*told* with what cannot be printed written out: keys of the file stand in it as they are."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in told)
 
 
 def _first(error: ValidationError) -> str:

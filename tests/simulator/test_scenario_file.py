@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simulator.faults.engine_stalled import EngineStalled
@@ -163,6 +163,7 @@ PLACES = [
 
 
 @settings(deadline=None)  # the first call builds the shape of a whole file
+@example(place="events/0/with", junk={"\r": None})
 @given(place=st.sampled_from(PLACES), junk=JUNK.filter(lambda value: value is not None))
 def test_junk_anywhere_is_read_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, place: str, junk: Any
