@@ -7,9 +7,9 @@ APP_STAMP := $(VENV)/.installed-app
 ROOMS := vocabulary store estimators fleet collectors detectors remediations metering simulator \
          incidents dashboard service
 
-# Against real servers: each module on one worker, vLLM alone on its own. Most of the time is waited
+# Against real servers: each module on one worker. Most of the time is waited
 # for faults to be seen, which is why there are more workers than cores on a small machine.
-REAL := --timeout 600 -n 3 --dist loadgroup --durations 15
+REAL := --timeout 600 -n 3 --dist loadfile --no-loadscope-reorder --durations 15
 
 .PHONY: up test check fix docs clean integration lock drill drill-rules drill-baseline
 

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 QUICK = {
     "interval_seconds": 2,
     "timeout_seconds": 1.5,
-    "incidents": {"mitigated_seconds": 4, "quiet_seconds": 10},
+    "incidents": {"mitigated_seconds": 4, "quiet_seconds": 10, "ticket_seconds": 0},
     "alertmanager": {
         "resend_seconds": 2, "ends_after_seconds": 20, "resolved_seconds": 20, "hold_seconds": 5,
     },
