@@ -115,7 +115,8 @@ def test_healthy_then_out_of_cache_then_healthy(
 def test_an_engine_that_stands_still_behind_a_page_that_answers(
     server: vllm.VllmServer, product: Tidegauge
 ) -> None:
-    crowd = load.start(server.url, 40, prompt_tokens=64, max_tokens=300, concurrency=4)
+    # More than it can answer until it is stopped: an engine without work cannot stall.
+    crowd = load.start(server.url, 5000, prompt_tokens=64, max_tokens=300, concurrency=4)
     until(lambda: product.state()[0] == "serving", "serving", product, seconds=60)
     core = server.engine_core_pid()
     os.kill(core, signal.SIGSTOP)
@@ -126,11 +127,13 @@ def test_an_engine_that_stands_still_behind_a_page_that_answers(
         assert product.state()[0] == "stalled"
     finally:
         os.kill(core, signal.SIGCONT)
+        answers = crowd.stop()
     assert opened["severity"] == "critical"
     assert opened["code"] == "F01"
     assert "First step: Restart" in opened["headline"]
     assert evidence_of(opened)["engine_steps_per_second"]["observed"] == 0.0
-    assert all(answer.ok for answer in crowd.answers())
+    assert answers
+    assert all(answer.ok for answer in answers)
     until(
         lambda: product.incident("engine_stalled", "resolved"), "it resolves", product, seconds=120
     )
