@@ -8,7 +8,7 @@ from estimators.robust import middle_of
 from vocabulary.entities import Entity
 from vocabulary.findings import Evidence
 from vocabulary.samples import Array, Frame
-from vocabulary.scene import Watch
+from vocabulary.scene import Scene, Watch
 
 
 def newest(row: Array) -> float:
@@ -54,6 +54,12 @@ def without(times: Array, row: Array, spans: Iterable[tuple[float, float]]) -> A
 def known(value: float) -> float | None:
     """NaN as None: unknown leaves the process as null."""
     return value if np.isfinite(value) else None
+
+
+def pool_of(scene: Scene, model: str) -> str:
+    """The pool that serves *model*, the first by name; empty where none of ours does."""
+    pools = {one.pool for one in scene.replicas if model in {one.model, one.pool}} - {""}
+    return min(pools, default="")
 
 
 def say(

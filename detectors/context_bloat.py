@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import stats
 
-from detectors._evidence import say
+from detectors._evidence import pool_of, say
 from fleet import identity
 from vocabulary import failure_modes, signals
 from vocabulary.contracts import Detector
@@ -82,7 +82,6 @@ class ContextBloat(Detector):
             PROMPTS, entity, since, scene.now, text,
             observed=newest, expected=first, upper=first * self.whole,
         )  # fmt: skip
-        pools = {one.pool for one in scene.replicas if model in {one.model, one.pool}} - {""}
         return Finding(
             failure_mode=self.failure_mode,
             entity=entity,
@@ -92,7 +91,7 @@ class ContextBloat(Detector):
             confidence=0.85,
             evidence=(evidence,),
             text=text,
-            pool=min(pools, default=""),
+            pool=pool_of(scene, model),
             model=model,
             tenant=tenant,
         )

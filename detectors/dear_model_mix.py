@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from detectors import _prompts
-from detectors._evidence import average, middle, say, span, without
+from detectors._evidence import average, middle, pool_of, say, span, without
 from estimators.bursts import share_burst
 from estimators.onset import step_time
 from fleet import identity
@@ -107,7 +107,6 @@ class DearModelMix(Detector):
             SPEND, entity, since, scene.now, text,
             observed=ratio * cost, expected=cost, upper=self.dearer * cost,
         )  # fmt: skip
-        pools = {one.pool for one in scene.replicas if model in {one.model, one.pool}} - {""}
         return Finding(
             failure_mode=self.failure_mode,
             entity=entity,
@@ -117,7 +116,7 @@ class DearModelMix(Detector):
             confidence=0.85,
             evidence=(evidence,),
             text=text,
-            pool=min(pools, default=""),
+            pool=pool_of(scene, model),
             model=model,
             tenant=tenant,
         )

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors._evidence import average, middle, say, span, without
+from detectors._evidence import average, middle, pool_of, say, span, without
 from estimators.onset import run_start
 from estimators.seasonal import DAY, SameHourOfWeek
 from fleet import identity
@@ -123,7 +123,6 @@ class LeakedKey(Detector):
             CALLS, entity, since, scene.now, text,
             observed=now, expected=usual, upper=self.times_usual * usual,
         )  # fmt: skip
-        pools = {one.pool for one in scene.replicas if model in {one.model, one.pool}} - {""}
         return Finding(
             failure_mode=self.failure_mode,
             entity=entity,
@@ -133,7 +132,7 @@ class LeakedKey(Detector):
             confidence=0.85,
             evidence=(evidence,),
             text=text,
-            pool=min(pools, default=""),
+            pool=pool_of(scene, model),
             model=model,
             tenant=tenant,
         )

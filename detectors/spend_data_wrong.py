@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors._evidence import average, say, span
+from detectors._evidence import average, pool_of, say, span
 from estimators.onset import run_start
 from fleet import identity
 from vocabulary import failure_modes, signals
@@ -75,8 +75,7 @@ class SpendDataWrong(Detector):
     def _finding(
         self, scene: Scene, model: str, since: float, ratio: float, worth: Array, times: Array
     ) -> Finding:
-        pools = {one.pool for one in scene.replicas if model in {one.model, one.pool}} - {""}
-        pool = min(pools, default="")
+        pool = pool_of(scene, model)
         entity = identity.pool(pool) if pool else identity.route(model)
         due = average(span(times, worth, scene.now - self.hold_seconds, scene.now))
         text = (

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors._evidence import average, middle, say, span
+from detectors._evidence import average, middle, pool_of, say, span
 from detectors._shift import Shift, shifted
 from fleet import identity
 from vocabulary import failure_modes, signals
@@ -78,8 +78,7 @@ class TenantHog(Detector):
         return shift if shift.after - shift.before >= self.grown else None
 
     def _judge(self, scene: Scene, tenant: str, model: str, shift: Shift) -> Finding | None:
-        pools = {one.pool for one in scene.replicas if model in {one.model, one.pool}} - {""}
-        pool = min(pools, default="")
+        pool = pool_of(scene, model)
         if not pool:
             return None
         since, before, after = shift.since, shift.before, shift.after

@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 
 from incidents.evidence import LABEL_OF
+from service.markdown_text import one_line
 from store.asking import Asking
 from vocabulary.errors import StoreError
 from vocabulary.incidents import EvidenceRecord, Incident, rfc3339
@@ -135,5 +136,4 @@ def chart_of(
 
 def harmless(value: object) -> str:
     """*value* as text of HTML: escaped, and without what steers a terminal or the way one reads."""
-    clean = "".join(letter if letter.isprintable() else " " for letter in str(value))
-    return escape(clean, quote=True)
+    return escape(one_line(value), quote=True)

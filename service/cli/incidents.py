@@ -3,35 +3,30 @@
 import getpass
 import uuid
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from service.cli.shared import (
+    ApiOption,
     ConfigOption,
     Output,
     OutputOption,
-    configuration,
+    api_client,
     print_json,
     print_table,
     printable,
 )
-from service.client import ApiClient, client_for
+from service.client import ApiClient
 
 app = typer.Typer(
     help="List, show and work with incidents.", no_args_is_help=True, rich_markup_mode=None
 )
 
-ApiOption = Annotated[str | None, typer.Option("--api-url", help="Address of the API.")]
 IdArgument = Annotated[str, typer.Argument(help="Incident id, as `list` shows it.")]
 KeyOption = Annotated[
     str, typer.Option("--idempotency-key", help="Repeat a call safely with the same key.")
 ]
-
-
-def _client(config: Path | None, api_url: str | None) -> ApiClient:
-    return client_for(configuration(config, api_url=api_url).settings)
 
 
 @app.command("list")
@@ -50,7 +45,7 @@ def list_(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List incidents, newest first. Exit code 1 when any is not resolved."""
-    answer = _client(config, api_url).get(
+    answer = api_client(config, api_url).get(
         "/api/v1/incidents", state=state, severity=severity, since=since, q=query, limit=limit
     )
     found: list[dict[str, Any]] = answer["incidents"]
@@ -83,7 +78,7 @@ def show(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show one incident: what, who is hit, why, what changed, what to do."""
-    one = _client(config, api_url).get(f"/api/v1/incidents/{incident_id}")
+    one = api_client(config, api_url).get(f"/api/v1/incidents/{incident_id}")
     if output is Output.JSON:
         print_json(one)
         return
@@ -134,7 +129,7 @@ def handover(
     """Print what the next shift must know, as Markdown: open, changed, kept quiet, owed."""
     from service.handover import markdown
 
-    told = _client(config, api_url).get("/api/v1/handover", since=since)
+    told = api_client(config, api_url).get("/api/v1/handover", since=since)
     if output is Output.JSON:
         print_json(told)
     else:
@@ -151,7 +146,7 @@ def changes(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List what was changed in the last day, and what it did to its pool at equal load."""
-    found = _client(config, api_url).get("/api/v1/changes", pool=pool, kind=kind, limit=limit)
+    found = api_client(config, api_url).get("/api/v1/changes", pool=pool, kind=kind, limit=limit)
     if output is Output.JSON:
         print_json(found["changes"])
         return
@@ -183,7 +178,7 @@ def ack(
     key: KeyOption = "",
 ) -> None:
     """Acknowledge: you are looking at it."""
-    _act(_client(config, api_url), incident_id, "ack", {}, key)
+    _act(api_client(config, api_url), incident_id, "ack", {}, key)
 
 
 @app.command()
@@ -195,7 +190,7 @@ def assign(
     key: KeyOption = "",
 ) -> None:
     """Give the incident to somebody."""
-    _act(_client(config, api_url), incident_id, "assign", {"assignee": assignee}, key)
+    _act(api_client(config, api_url), incident_id, "assign", {"assignee": assignee}, key)
 
 
 @app.command()
@@ -209,7 +204,7 @@ def silence(
 ) -> None:
     """Stop notifications of this incident for a while."""
     body = {"seconds": minutes * 60, "reason": reason}
-    _act(_client(config, api_url), incident_id, "silence", body, key)
+    _act(api_client(config, api_url), incident_id, "silence", body, key)
 
 
 @app.command()
@@ -221,7 +216,7 @@ def resolve(
     key: KeyOption = "",
 ) -> None:
     """Close the incident by hand."""
-    _act(_client(config, api_url), incident_id, "resolve", {"reason": reason}, key)
+    _act(api_client(config, api_url), incident_id, "resolve", {"reason": reason}, key)
 
 
 @app.command()
@@ -233,7 +228,7 @@ def note(
     key: KeyOption = "",
 ) -> None:
     """Write a line into the incident's activity."""
-    _act(_client(config, api_url), incident_id, "note", {"text": text}, key)
+    _act(api_client(config, api_url), incident_id, "note", {"text": text}, key)
 
 
 class Document(StrEnum):
@@ -254,4 +249,4 @@ def report(
 ) -> None:
     """Print the incident as a report: Markdown for a ticket, or HTML that stands by itself."""
     path = f"/api/v1/incidents/{incident_id}/report"
-    typer.echo(_client(config, api_url).text(path, format=document.value), nl=False)
+    typer.echo(api_client(config, api_url).text(path, format=document.value), nl=False)

@@ -1,31 +1,25 @@
 """`tidegauge maintenance`: say where work is done, so that nobody is told of what it breaks."""
 
 import uuid
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from service.cli.shared import (
+    ApiOption,
     ConfigOption,
     Output,
     OutputOption,
-    configuration,
+    api_client,
     print_json,
     print_table,
     printable,
 )
-from service.client import ApiClient, client_for
 
 app = typer.Typer(
     help="Open, list and end maintenance windows.", no_args_is_help=True, rich_markup_mode=None
 )
-ApiOption = Annotated[str | None, typer.Option("--api-url", help="Address of the API.")]
 PATH = "/api/v1/maintenance"
-
-
-def _client(config: Path | None, api_url: str | None) -> ApiClient:
-    return client_for(configuration(config, api_url=api_url).settings)
 
 
 @app.command("list")
@@ -38,7 +32,7 @@ def list_(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List windows, the next to begin first."""
-    found = _client(config, api_url).get(PATH, since=since)["maintenance"]
+    found = api_client(config, api_url).get(PATH, since=since)["maintenance"]
     if output is Output.JSON:
         print_json(found)
     elif not found:
@@ -74,7 +68,7 @@ def start(
     body: dict[str, Any] = {"scope": scope, "seconds": minutes * 60.0, "reason": reason}
     if at is not None:
         body["starts_at"] = at
-    client = _client(config, api_url)
+    client = api_client(config, api_url)
     covered = client.post(f"{PATH}/preview", body)
     typer.echo(
         f"Covers {covered['replicas_inside']} of {covered['replicas_known']} replicas"
@@ -95,5 +89,5 @@ def end(
     api_url: ApiOption = None,
 ) -> None:
     """End a window before its time; what goes on in it is told from then on."""
-    one = _client(config, api_url).post(f"{PATH}/{window_id}/end", {})
+    one = api_client(config, api_url).post(f"{PATH}/{window_id}/end", {})
     typer.echo(printable(f"{one['id']}: {one['state']}"))

@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from service.client import ApiClient, client_for
 from service.config import CONFIG_VARIABLE, Config, load
+from service.markdown_text import one_line
 
 
 class Output(StrEnum):
@@ -27,6 +29,7 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="Configuration file (tidegauge.yaml).", envvar=CONFIG_VARIABLE),
 ]
+ApiOption = Annotated[str | None, typer.Option("--api-url", help="Address of the API.")]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="table or json.")]
 
 
@@ -37,9 +40,14 @@ def configuration(file: Path | None, **flags: Any) -> Config:
     return load(file, os.environ, flags)
 
 
+def api_client(config: Path | None, api_url: str | None) -> ApiClient:
+    """A client of the API that the flags, or else the configuration, name."""
+    return client_for(configuration(config, api_url=api_url).settings)
+
+
 def printable(text: object) -> str:
     """*text* as one line in which nothing can steer a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(text))
+    return one_line(text)
 
 
 def complain(sentence: str) -> None:
