@@ -5,7 +5,6 @@ read a real one.
 """
 
 import threading
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from simulator.engine import EngineModel
 from simulator.fault import Fault, Injection
 from simulator.gateway import Gateway
 from simulator.gpus import GpuBank
+from simulator.holdings import Allocation, Holdings
 from simulator.nvml import SimulatedNvml
 from simulator.outside import Outside
 from simulator.pages import litellm
@@ -31,24 +31,9 @@ from vocabulary.entities import Change, Entity
 from vocabulary.errors import SourceDown, SourceHung
 from vocabulary.samples import Labels, labels_of
 
-_LOADED = 0.93
-_EMPTY = 0.006
-_GPU_EVERY = 1.0
 GATEWAY_VERSION = "1.106.2"
 GATEWAY_NODE = "cpu-1"
 """A machine without GPUs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allocation:
-    """A GPU and the replica that holds it, as the kubelet would tell."""
-
-    gpu: str
-    node: str
-    index: int
-    gpu_model: str
-    labels: Labels
-    """Identity labels of the replica that holds it."""
 
 
 class World:
@@ -74,9 +59,8 @@ class World:
         self.scheduling = Scheduling()
         self.sight = Sight()
         self.outside = Outside(spec, seed)
-        self._gpu_next = self.now
-        self._accounted: dict[str, tuple[float, float]] = {}
         self.bank = GpuBank(gpu_places(spec, seed), np.random.default_rng([seed, 3]))
+        self.holdings = Holdings(self.bank, self.now)
         self.traffic = open_traffic(
             seed,
             spec.tenants,
@@ -132,9 +116,7 @@ class World:
             autoscaler.step(self, end)
         self._pods = [pod for pod in self._pods if pod.stage is not Stage.GONE]
         self._rollouts = [one for one in self._rollouts if not one.done]
-        if end >= self._gpu_next:
-            self._advance_gpus(_GPU_EVERY)
-            self._gpu_next += _GPU_EVERY
+        self.holdings.work(self._pods, end)
 
     def _live(self, pod: Pod, now: float) -> None:
         before, restarts, kills = pod.stage, pod.restarts, pod.probe_kills
@@ -149,27 +131,8 @@ class World:
                     f"container {pod.pool.server} restarted ({pod.restarts}. time)", pod.pool.id,
                 )
             )  # fmt: skip
-        if pod.stage is before:
-            return
-        share = _LOADED if pod.answers else _EMPTY
-        for gpu in pod.gpus:
-            self.bank.memory_share[gpu] = share
-            if pod.stage is Stage.GONE:
-                self.bank.holders[gpu] = ""
-
-    def _advance_gpus(self, seconds: float) -> None:
-        busy = np.zeros(len(self.bank.places))
-        prefill = np.zeros(len(self.bank.places))
-        for pod in self._pods:
-            engine = pod.engine
-            was_busy, was_prefill = self._accounted.get(pod.uid, (0.0, 0.0))
-            worked = engine.busy_seconds - was_busy
-            share = (engine.prefill_seconds - was_prefill) / worked if worked > 0 else 0.0
-            self._accounted[pod.uid] = (engine.busy_seconds, engine.prefill_seconds)
-            for gpu in pod.gpus:
-                busy[gpu] = min(1.0, worked / seconds)
-                prefill[gpu] = share
-        self.bank.advance(seconds, busy, prefill)
+        if pod.stage is not before:
+            self.holdings.fill(pod)
 
     # -- what outsiders see ----------------------------------------------------------------------
 
@@ -210,25 +173,16 @@ class World:
 
     def nvml(self, node: str = "") -> SimulatedNvml:
         """A module like `pynvml` that sees the GPUs of *node*, or of every node."""
-        positions = [
-            index for index, place in enumerate(self.bank.places) if node in ("", place.node)
-        ]
-        return SimulatedNvml(self.bank, positions, _pid_of)
+        return self.holdings.nvml(node)
 
     def gpu_allocations(self) -> list[Allocation]:
         """Which replica holds which GPU, of nodes whose kubelet answers."""
         with self.lock:
             return [
-                Allocation(
-                    self.bank.places[gpu].uuid,
-                    self.bank.places[gpu].node,
-                    self.bank.places[gpu].index,
-                    self.bank.places[gpu].model.name,
-                    self.labels(pod),
-                )
+                one
                 for pod in self._pods
-                for gpu in pod.gpus
                 if not self.scheduling.silent(pod.node)
+                for one in self.holdings.held(pod, self.labels(pod))
             ]
 
     def changes(self, since: float) -> list[Change]:
@@ -326,7 +280,9 @@ class World:
     def start_pod(self, deployment: Deployment, now: float, name: str = "") -> Pod | None:
         """Start one more pod; None when no node has the GPUs for it."""
         spec = deployment.spec
-        found = self._free_gpus(spec.gpu.name, spec.gpus_per_replica)
+        found = self.holdings.free(
+            self.spec.nodes, self.scheduling, spec.gpu.name, spec.gpus_per_replica
+        )
         if found is None:
             return None
         node, gpus = found
@@ -338,8 +294,7 @@ class World:
         pod.writer.renamed = self.sight.names.get(deployment.version, {})
         pod.engine.slowdown = deployment.slowdown
         pod.load_factor = deployment.load_factor
-        for gpu in gpus:
-            self.bank.holders[gpu] = pod.uid
+        self.holdings.take(pod)
         self._pods.append(pod)
         return pod
 
@@ -353,9 +308,7 @@ class World:
         pod.engine.lose_everything(self.now)
         self.gateway.settle(pod.engine.leavings())
         pod.stage = Stage.GONE
-        for gpu in pod.gpus:
-            self.bank.holders[gpu] = ""
-            self.bank.memory_share[gpu] = _EMPTY
+        self.holdings.fill(pod)
 
     # -- beginnings ------------------------------------------------------------------------------
 
@@ -366,7 +319,7 @@ class World:
                 pod = self.start_pod(deployment, self.now)
                 if pod is not None:
                     pod.stage = Stage.READY
-                    self.bank.memory_share[list(pod.gpus)] = _LOADED
+                    self.holdings.fill(pod)
         autoscalers, self._autoscalers = self._autoscalers, []
         self.advance(self.start)
         self.now = self.start
@@ -379,22 +332,3 @@ class World:
             for pod in self.pods(pool)
             if pod.routed(self.now) or self.scheduling.still_routed(pod, self.now)
         ]
-
-    def _free_gpus(self, model: str, count: int) -> tuple[str, tuple[int, ...]] | None:
-        for node in self.spec.nodes:
-            if self.scheduling.closed(node.name):
-                continue
-            free = [
-                index
-                for index, place in enumerate(self.bank.places)
-                if place.node == node.name and place.model.name == model
-                and not self.bank.holders[index]
-            ]  # fmt: skip
-            if len(free) - self.scheduling.withheld.get(node.name, 0) >= count:
-                return node.name, tuple(free[:count])
-        return None
-
-
-def _pid_of(uid: str) -> int:
-    """A process id that stays the same for a pod."""
-    return 4000 + int(uid[:6], 16) % 2_000_000
