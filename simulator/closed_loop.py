@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.engine import Engine, EngineModel
+from simulator.engine import Engine
+from simulator.engine_model import EngineModel
 from simulator.requests import Leaving, Request
 from simulator.tallies import Tally
 

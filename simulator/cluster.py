@@ -7,7 +7,7 @@ import numpy as np
 
 from simulator.adapters import AdapterUse
 from simulator.drafting import Drafting
-from simulator.engine import EngineModel
+from simulator.engine_model import EngineModel
 from simulator.engine_presets import PRESETS
 from simulator.gpus import H100, L4, L40S, GpuModel, GpuPlace
 from simulator.traffic import Stream, Tenant

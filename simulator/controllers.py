@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simulator.cluster import PoolSpec
-from simulator.engine import EngineModel
+from simulator.engine_model import EngineModel
 from simulator.pods import Pod, Stage
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulator.engine import EngineModel
+    from simulator.engine_model import EngineModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,33 +16,10 @@ import numpy as np
 
 from simulator.adapters import Adapters
 from simulator.drafting import Drafting, Owed
+from simulator.engine_model import EngineModel
 from simulator.front_end import FrontEnd
 from simulator.requests import Leaving, Outcome, Phase, Request
 from simulator.tallies import Tally
-
-
-@dataclass(frozen=True, slots=True)
-class EngineModel:
-    """How fast one model runs on the GPUs it was given."""
-
-    base: float
-    """Seconds of a step with an empty batch."""
-    per_request: float
-    """Seconds a step takes longer for each request in it."""
-    per_kv_token: float
-    """Seconds a step takes longer for each token of KV cache read."""
-    per_prefill_token: float
-    """Seconds a prompt token costs."""
-    kv_tokens: int
-    """Tokens the KV cache holds."""
-    max_requests: int
-    """`max_num_seqs`: most requests in the batch."""
-    max_batched_tokens: int
-    """Tokens a step may take, decoding and prefill together."""
-    max_context: int
-    """`max_model_len`: longest prompt with its answer."""
-    load_seconds: float
-    """From the start of the process to the first answer: weights, graphs, warm-up."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from simulator.engine import EngineModel
+from simulator.engine_model import EngineModel
 
 _FILE = Path(__file__).parent / "engine_figures.yaml"
 _RULES = frozenset({"rule", "judgement"})

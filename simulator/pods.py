@@ -8,7 +8,8 @@ import numpy as np
 from fleet.identity import pod_replica_id
 from simulator.adapters import Adapters
 from simulator.cluster import NAMESPACE, PoolSpec
-from simulator.engine import Engine, EngineModel
+from simulator.engine import Engine
+from simulator.engine_model import EngineModel
 from simulator.front_end import FrontEnd
 from simulator.pages.servers import SERVERS
 from simulator.pages.text import Writer

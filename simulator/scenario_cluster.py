@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from simulator.cluster import ClusterSpec, NodeSpec, PoolSpec, Scaling
-from simulator.engine import EngineModel
+from simulator.engine_model import EngineModel
 from simulator.engine_presets import PRESETS
 from simulator.gpus import GPU_KINDS
 from simulator.scenario_shape import ClusterShape, EngineShape, PoolShape, TenantShape

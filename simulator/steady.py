@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.engine import EngineModel
+from simulator.engine_model import EngineModel
 from simulator.traffic import StreamSource
 from vocabulary.samples import Array
 

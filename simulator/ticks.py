@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.arrivals import Asked
-from simulator.engine import EngineModel
+from simulator.engine_model import EngineModel
 from vocabulary.samples import Array
 
 _FULL = 0.98

@@ -14,7 +14,7 @@ from fleet.identity import replica as replica_entity
 from simulator.ageing import age
 from simulator.cluster import DEMO, NAMESPACE, ClusterSpec, gpu_places, longest_prompts
 from simulator.controllers import Autoscaler, Deployment, Rollout
-from simulator.engine import EngineModel
+from simulator.engine_model import EngineModel
 from simulator.fault import Fault, Injection
 from simulator.gateway import Gateway
 from simulator.gpus import GpuBank

@@ -8,7 +8,7 @@ import pytest
 
 from simulator.calibration import Point, read_points
 from simulator.closed_loop import Shape, measure
-from simulator.engine import EngineModel
+from simulator.engine_model import EngineModel
 from simulator.engine_presets import CATALOGUE, PRESETS, SOURCES
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "data" / "published_curves.yaml"

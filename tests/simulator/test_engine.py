@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.engine import Engine, EngineModel
+from simulator.engine import Engine
+from simulator.engine_model import EngineModel
 from simulator.requests import Leaving, Outcome, Request
 from simulator.tallies import Tally
 

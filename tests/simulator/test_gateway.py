@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from simulator.cluster import PoolSpec
-from simulator.engine import Engine, EngineModel
+from simulator.engine import Engine
+from simulator.engine_model import EngineModel
 from simulator.gateway import Gateway
 from simulator.gpus import L4
 from simulator.pages.litellm import spend
