@@ -1,9 +1,11 @@
 """Lets a freshly warmed-up cluster look as if it had been up for weeks."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 
+from simulator.accounts import list_price
 from simulator.cluster import ClusterSpec
 from simulator.gateway import Gateway
 from simulator.pods import Pod
@@ -29,9 +31,23 @@ def age(
     for index, pod in enumerate(pods):
         pod.engine.tally.age(factor)
         pod.engine.tally.started = born - _STAGGER * index
+    _spend(gateway, spec, start)
     for account in gateway.accounts.values():
         account.age(factor)
     gateway.started = born
+
+
+def _spend(gateway: Gateway, spec: ClusterSpec, start: float) -> None:
+    """Let budgets be used up since their period began as they were during the warm-up."""
+    for tenant, purses in gateway.purses.items():
+        spent = sum(
+            list_price(spec.pool(pool), one.input_tokens, one.cached_tokens, one.output_tokens)
+            for (who, pool), one in gateway.accounts.items()
+            if who == tenant
+        )
+        for purse in purses:
+            purse.renew(start)
+            purse.spent = spent * Decimal((start - purse.began) / spec.warm_up)
 
 
 def _factor(traffic: Traffic, spec: ClusterSpec, start: float) -> int:

@@ -6,6 +6,7 @@ from decimal import Decimal
 import numpy as np
 
 from simulator.adapters import AdapterUse
+from simulator.allowances import Allowance
 from simulator.drafting import Drafting
 from simulator.engine_model import EngineModel
 from simulator.engine_presets import PRESETS
@@ -64,6 +65,8 @@ class PoolSpec:
     """How its engines speculate; None where they do not."""
     adapters: AdapterUse | None = None
     """LoRA adapters that its callers name; None where they name none."""
+    fallbacks: tuple[str, ...] = ()
+    """Pools that the gateway asks, one after the other, for calls that failed here for good."""
 
     @property
     def id(self) -> str:
@@ -84,6 +87,7 @@ class ClusterSpec:
     pools: tuple[PoolSpec, ...]
     tenants: tuple[Tenant, ...]
     streams: tuple[Stream, ...]
+    budgets: tuple[Allowance, ...] = ()
     name: str = "demo"
     uptime: float = 16 * 86_400.0
     """Seconds that every process has been up at the start."""

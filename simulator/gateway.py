@@ -1,6 +1,9 @@
 """A LiteLLM-like gateway: it routes, waits, retries, gives up, and books what it did.
 
-An operation is what a user asked for once; an attempt is one call on the wire.
+An operation is what a user asked for once; an attempt is one call on the wire. When the last retry
+has failed it goes on to the fallbacks of its pool, and what comes of that is booked where it was
+answered, as LiteLLM does: its calls, tokens and dollars are the fallback's. Fallbacks of a fallback
+are not followed.
 """
 
 import heapq
@@ -8,15 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
-from typing import Protocol
 
 import numpy as np
 
+from simulator.accounts import Account, Detour, Reason, list_price
+from simulator.allowances import Allowance, Purse, period_start
 from simulator.cluster import PoolSpec
-from simulator.counting import SECONDS_AT_GATEWAY, SECONDS_PER_TOKEN_AT_GATEWAY, Histogram
 from simulator.engine import Engine
 from simulator.requests import Leaving, Outcome, Request
-from simulator.traffic import Arrival
+from simulator.routing import Backend, BrokenRoute, Favour, Policy, Trickle
+from simulator.traffic import Answer, Arrival
 
 _OVERHEAD = 0.012
 """Seconds the gateway itself adds to a call. Our judgement."""
@@ -27,47 +31,8 @@ TIMEOUT = ("Openai.Timeout", "408")
 REFUSED = ("Openai.APIConnectionError", "500")
 NO_REPLICA = ("Openai.ServiceUnavailableError", "503")
 """Nobody behind the route takes the call, or the route itself does not."""
-
-
-class Server(Protocol):
-    """What takes calls, and can be told that nobody waits for them any more."""
-
-    def submit(self, request: Request) -> None:
-        """Take a call."""
-        ...
-
-    def abandon(self, requests: Sequence[Request]) -> None:
-        """Their callers hung up."""
-        ...
-
-
-class Backend(Protocol):
-    """A replica as the route sees it."""
-
-    @property
-    def uid(self) -> str:
-        """What it is known by."""
-        ...
-
-    @property
-    def engine(self) -> Server:
-        """What takes its calls."""
-        ...
-
-    @property
-    def answers(self) -> bool:
-        """Whether a connection is taken."""
-        ...
-
-
-@dataclass(slots=True)
-class Policy:
-    """How calls to one pool are made; faults change it."""
-
-    timeout: float
-    retries: int
-    hangs_up: bool = True
-    """Whether a time-out also ends the work behind it."""
+OVER_BUDGET = "BudgetExceededError"
+"""The team or the key has spent what it may: no replica is asked."""
 
 
 @dataclass(slots=True)
@@ -83,108 +48,14 @@ class Operation:
     request: Request | None = None
     avoid: str = ""
     """Replica that was tried last; a retry goes to another where there is one."""
-
-
-def list_price(pool: PoolSpec, asked: int, cached: int, answered: int) -> Decimal:
-    """Dollars for so many tokens, of which *cached* of the prompt's at their own price."""
-    return (
-        (asked - cached) * pool.usd_per_million_input
-        + cached * pool.usd_per_million_cached
-        + answered * pool.usd_per_million_output
-    ) / 1_000_000
-
-
-def _seconds() -> Histogram:
-    return Histogram(SECONDS_AT_GATEWAY)
-
-
-@dataclass(slots=True)
-class Account:
-    """What one tenant did with one pool's model."""
-
-    succeeded: int = 0
-    failed: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Operations that failed, by exception class and status."""
-    attempts_ok: int = 0
-    attempts_failed: dict[tuple[str, str], int] = field(default_factory=dict)
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    misbooked: Decimal = Decimal(0)
-    """Dollars booked above (or below zero: short of) the list price of these tokens."""
-    total: Histogram = field(default_factory=_seconds)
-    upstream: Histogram = field(default_factory=_seconds)
-    to_first_token: Histogram = field(default_factory=_seconds)
-    overhead: Histogram = field(default_factory=_seconds)
-    queue: Histogram = field(default_factory=_seconds)
-    per_token: Histogram = field(default_factory=lambda: Histogram(SECONDS_PER_TOKEN_AT_GATEWAY))
-
-    @property
-    def operations(self) -> int:
-        """Calls that have been answered, well or not."""
-        return self.succeeded + sum(self.failed.values())
-
-    def age(self, factor: int) -> None:
-        """Pretend that everything so far happened *factor* times."""
-        for name in (
-            "succeeded",
-            "attempts_ok",
-            "input_tokens",
-            "output_tokens",
-            "cached_tokens",
-            "misbooked",
-        ):
-            setattr(self, name, getattr(self, name) * factor)
-        for failures in (self.failed, self.attempts_failed):
-            failures.update({reason: number * factor for reason, number in failures.items()})
-        for histogram in (
-            self.total, self.upstream, self.to_first_token, self.overhead, self.queue,
-            self.per_token,
-        ):  # fmt: skip
-            histogram.multiply(factor)
-
-
-@dataclass(slots=True)
-class Favour:
-    """A route that deals calls out by Zipf's law, whatever the load, one replica first."""
-
-    first: str
-    """Uid of the replica that gets most."""
-    exponent: float
-    rng: np.random.Generator
-
-    def pick(self, backends: Sequence[Backend]) -> Backend:
-        """The replica of the next call."""
-        ranked = sorted(backends, key=lambda one: (one.uid != self.first, one.uid))
-        weights = 1.0 / np.arange(1, len(ranked) + 1) ** self.exponent
-        chosen = int(self.rng.choice(len(ranked), p=weights / weights.sum()))
-        return ranked[chosen]
-
-
-@dataclass(slots=True)
-class Trickle:
-    """A replica on trial: a small share of its pool's calls goes there, whatever the load."""
-
-    uid: str
-    share: float
-    rng: np.random.Generator
-
-    def narrow(self, backends: Sequence[Backend]) -> Sequence[Backend]:
-        """Whom the next call may go to; everybody where only one side is there."""
-        tried = bool(self.rng.random() < self.share)
-        return [one for one in backends if (one.uid == self.uid) is tried] or backends
-
-
-@dataclass(slots=True)
-class BrokenRoute:
-    """A route whose endpoint picker does not answer: so many calls go no further than there."""
-
-    share: float
-    rng: np.random.Generator
-
-    def refuses(self) -> bool:
-        """Whether the next call ends here."""
-        return bool(self.rng.random() < self.share)
+    pool: str = ""
+    """Whom it is sent to now: the pool that the call asks for, or one of its fallbacks."""
+    tries: int = 0
+    """Attempts there."""
+    fallbacks: list[str] = field(default_factory=list)
+    """Pools that may still be asked."""
+    why: Reason = ("", "")
+    """What ended its last attempt at the pool it asked for."""
 
 
 @dataclass(slots=True)
@@ -195,6 +66,7 @@ class Gateway:
     routable: Callable[[str], Sequence[Backend]]
     """Replicas of a pool that Kubernetes calls ready."""
     started: float
+    allowances: tuple[Allowance, ...] = ()
     policies: dict[str, Policy] = field(init=False)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     """By tenant and pool."""
@@ -208,6 +80,10 @@ class Gateway:
     """By pool: routes that fail before a replica is asked."""
     booked: dict[str, Decimal] = field(default_factory=dict)
     """By pool: what is booked over the list price, where that is not one."""
+    detours: dict[Detour, int] = field(default_factory=dict)
+    """How many calls fell back, and what came of it."""
+    purses: dict[str, list[Purse]] = field(init=False)
+    """By tenant: what is left of its budgets."""
     trials: dict[str, Trickle] = field(default_factory=dict)
     """By pool: its canary."""
     _favours: dict[str, Favour] = field(default_factory=dict)
@@ -218,8 +94,12 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.policies = {
-            name: Policy(pool.timeout, pool.retries) for name, pool in self.pools.items()
+            name: Policy(pool.timeout, pool.retries, fallbacks=pool.fallbacks)
+            for name, pool in self.pools.items()
         }
+        self.purses = {one.tenant: [] for one in self.allowances}
+        for one in self.allowances:
+            self.purses[one.tenant].append(Purse(one, period_start(one, self.started)))
 
     def account(self, tenant: str, pool: str) -> Account:
         """The account of a tenant with a pool, opened when first used."""
@@ -230,7 +110,7 @@ class Gateway:
 
     def reset_counters(self, at: float) -> None:
         """The process was replaced: it counts from zero."""
-        self.accounts = {}
+        self.accounts, self.detours = {}, {}
         self.started = at
 
     def step(self, calls: Iterable[Arrival], end: float) -> None:
@@ -241,21 +121,26 @@ class Gateway:
             if number in self.open:
                 due.append((at, self.open[number]))
         for call in calls:
-            operation = Operation(next(self._numbers), call)
+            operation = Operation(next(self._numbers), call, pool=call.pool)
             self.open[operation.number] = operation
             self.taken += 1
-            due.append((call.at, operation))
+            spent = next((p for p in self.purses.get(call.tenant, ()) if p.refuses(call.at)), None)
+            if spent is None:
+                due.append((call.at, operation))
+            else:
+                self._fail(operation, (OVER_BUDGET, str(spent.allowance.status)), call.at)
         due.sort(key=lambda pair: pair[0])
         for at, operation in due:
             self._send(operation, at)
 
     def _send(self, operation: Operation, at: float) -> None:
         call = operation.call
-        policy = self.policies[call.pool]
+        policy = self.policies[operation.pool]
         operation.attempts += 1
+        operation.tries += 1
         operation.began = at
-        backends = self.routable(call.pool)
-        broken = self.broken.get(call.pool)
+        backends = self.routable(operation.pool)
+        broken = self.broken.get(operation.pool)
         if not backends or (broken is not None and broken.refuses()):
             self._attempt_failed(operation, NO_REPLICA, at)
             return
@@ -277,10 +162,10 @@ class Gateway:
         heapq.heappush(self._deadlines, (at + policy.timeout, operation.number, operation.attempts))
 
     def _route(self, operation: Operation, backends: Sequence[Backend]) -> Backend:
-        favour = self._favours.get(operation.call.pool)
+        favour = self._favours.get(operation.pool)
         if favour is not None:
             return favour.pick(backends)
-        trial = self.trials.get(operation.call.pool)
+        trial = self.trials.get(operation.pool)
         if trial is not None:
             backends = trial.narrow(backends)
         self._turn += 1
@@ -325,17 +210,17 @@ class Gateway:
         self._release(operation)
         if request is None or backend is None:
             return
-        if self.policies[operation.call.pool].hangs_up:
+        if self.policies[operation.pool].hangs_up:
             backend.engine.abandon([request])
         self._attempt_failed(operation, TIMEOUT, at)
 
-    def leave(self, operation: Operation) -> None:
+    def leave(self, operation: Operation, at: float) -> None:
         """The caller closes the connection; nobody waits for the answer any more."""
         backend, request = operation.backend, operation.request
         self._release(operation)
         if backend is not None and request is not None:
             backend.engine.abandon([request])
-        self._close(operation)
+        self._close(operation, Answer(operation.call, at, error="aborted"))
 
     def hang_up_on_zombies(self, engines: Iterable[Engine]) -> None:
         """Close the connections of attempts that were given up: their work ends too."""
@@ -348,41 +233,85 @@ class Gateway:
             self.in_flight[operation.backend.uid] -= 1
         operation.backend = operation.request = None
 
-    def _attempt_failed(self, operation: Operation, why: tuple[str, str], at: float) -> None:
+    def _attempt_failed(self, operation: Operation, why: Reason, at: float) -> None:
+        account = self.account(operation.call.tenant, operation.pool)
+        account.attempts_failed[why] = account.attempts_failed.get(why, 0) + 1
+        if operation.tries <= self.policies[operation.pool].retries:
+            pause = _BACK_OFF * 2 ** min(4, operation.tries - 1)
+            heapq.heappush(self._retries, (at + pause, operation.number))
+        else:
+            self._fall_back(operation, why, at)
+
+    def _fall_back(self, operation: Operation, why: Reason, at: float) -> None:
+        """The pool it was sent to failed it for good: on to the next one, if there is one."""
+        if operation.pool == operation.call.pool:
+            operation.why = why
+            operation.fallbacks = self._fallbacks(operation.call)
+        else:
+            self._count_detour(operation, worked=False)
+        if not operation.fallbacks:
+            self._fail(operation, why, at)
+            return
+        operation.pool, operation.tries = operation.fallbacks.pop(0), 0
+        heapq.heappush(self._retries, (at + _OVERHEAD, operation.number))
+
+    def _fallbacks(self, call: Arrival) -> list[str]:
+        """Pools that may be asked in another's place, without those whose context is too short."""
+        tokens = call.input_tokens + call.output_tokens
+        return [
+            name
+            for name in self.policies[call.pool].fallbacks
+            if tokens <= self.pools[name].engine.max_context
+        ]
+
+    def _count_detour(self, operation: Operation, *, worked: bool) -> None:
+        call = operation.call
+        detour = Detour(call.tenant, call.pool, operation.pool, operation.why, worked)
+        self.detours[detour] = self.detours.get(detour, 0) + 1
+
+    def _fail(self, operation: Operation, why: Reason, at: float) -> None:
         call = operation.call
         account = self.account(call.tenant, call.pool)
-        account.attempts_failed[why] = account.attempts_failed.get(why, 0) + 1
-        policy = self.policies[call.pool]
-        if operation.attempts <= policy.retries:
-            pause = _BACK_OFF * 2 ** min(4, operation.attempts - 1)
-            heapq.heappush(self._retries, (at + pause, operation.number))
-            return
         account.failed[why] = account.failed.get(why, 0) + 1
         account.total.observe(at - call.at + _OVERHEAD)
-        self._close(operation)
+        self._close(operation, Answer(call, at + _OVERHEAD, error=why[0]))
 
     def _succeeded(self, operation: Operation, leaving: Leaving) -> None:
-        call, request = operation.call, leaving.request
-        account = self.account(call.tenant, call.pool)
+        call, request, pool = operation.call, leaving.request, self.pools[operation.pool]
+        if operation.pool != call.pool:
+            self._count_detour(operation, worked=True)
+        account = self.account(call.tenant, operation.pool)
+        cached = min(request.cached_tokens, request.input_tokens - 1)
+        tokens = (request.input_tokens, cached, request.generated)
         account.succeeded += 1
         account.attempts_ok += 1
         account.input_tokens += request.input_tokens
         account.output_tokens += request.generated
-        cached = min(request.cached_tokens, request.input_tokens - 1)
         account.cached_tokens += cached
-        wrong = self.booked.get(call.pool, Decimal(1)) - 1
-        if wrong:
-            pool = self.pools[call.pool]
-            due = list_price(pool, request.input_tokens, cached, request.generated)
-            account.misbooked += wrong * due
+        self._charge(account, operation, tokens, leaving.at)
         account.total.observe(leaving.at - call.at + _OVERHEAD)
         account.upstream.observe(leaving.at - operation.began)
         account.to_first_token.observe(request.first_token - operation.began)
         account.overhead.observe(_OVERHEAD)
         account.queue.observe(_OVERHEAD / 4)
         account.per_token.observe((leaving.at - operation.began) / max(1, request.generated))
-        self._close(operation)
+        self._close(operation, Answer(call, leaving.at + _OVERHEAD, pool.model, *tokens))
 
-    def _close(self, operation: Operation) -> None:
+    def _charge(
+        self, account: Account, operation: Operation, tokens: tuple[int, int, int], at: float
+    ) -> None:
+        """Book what is booked over the list price, and take all of it out of the purses."""
+        wrong = self.booked.get(operation.pool, Decimal(1)) - 1
+        purses = self.purses.get(operation.call.tenant, ())
+        if not wrong and not purses:
+            return
+        due = list_price(self.pools[operation.pool], *tokens)
+        account.misbooked += wrong * due
+        for purse in purses:
+            purse.charge((1 + wrong) * due, at)
+
+    def _close(self, operation: Operation, answer: Answer) -> None:
         self.answered += 1
         del self.open[operation.number]
+        if operation.call.asker is not None:
+            operation.call.asker.hear(answer)

@@ -8,8 +8,9 @@ from itertools import count
 import numpy as np
 
 from simulator.cluster import ClusterSpec
-from simulator.gateway import Backend, Gateway
+from simulator.gateway import Gateway
 from simulator.requests import Leaving, Outcome, Phase, Request
+from simulator.routing import Backend
 
 PROVIDER = "provider"
 """What a pool is served by that has neither replicas nor pages: somebody else's model."""

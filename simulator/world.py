@@ -79,6 +79,7 @@ class World:
             {pool.name: pool for pool in spec.pools},
             self.outside.beside(self._routable),
             self.now - spec.uptime,
+            spec.budgets,
         )
         self.gateway_id = pod_replica_id(spec.name, NAMESPACE, self._nursery.uid(), "litellm")
         self.gateway_name = f"litellm-{self._nursery.letters(9)}-{self._nursery.letters(5)}"

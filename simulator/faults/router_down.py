@@ -7,7 +7,7 @@ import numpy as np
 
 from fleet.identity import route
 from simulator.fault import Fault, chosen, sampled
-from simulator.gateway import BrokenRoute
+from simulator.routing import BrokenRoute
 from simulator.victims import pool_of
 from vocabulary.entities import Entity
 from vocabulary.failure_modes import ROUTER_DOWN, FailureMode, Severity

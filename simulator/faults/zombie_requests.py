@@ -46,7 +46,7 @@ class ZombieRequests(Fault):
             return
         mine = [one for one in world.gateway.open.values() if one.backend is pod]
         if mine:
-            world.gateway.leave(mine[int(rng.integers(len(mine)))])
+            world.gateway.leave(mine[int(rng.integers(len(mine)))], world.now)
 
     def clear(self, world: "World") -> None:
         pod = world.pod_of(self.victim)

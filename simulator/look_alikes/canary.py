@@ -7,7 +7,7 @@ import numpy as np
 
 from fleet.identity import replica
 from simulator.fault import Fault, sampled
-from simulator.gateway import Trickle
+from simulator.routing import Trickle
 from simulator.victims import pool_of
 from vocabulary.entities import Change, Entity
 from vocabulary.failure_modes import CANARY, FailureMode

@@ -4,12 +4,15 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from simulator.accounts import Account, list_price
 from simulator.cluster import NAMESPACE, PoolSpec
-from simulator.gateway import Account, Gateway, list_price
+from simulator.gateway import OVER_BUDGET, Gateway
 from simulator.pages.process import process_rows
 from simulator.pages.text import Family, Rows, Value, Writer, families
 
 _ABSENT = "None"
+_NOBODY = {"api_provider": _ABSENT, "model_id": _ABSENT}
+"""What a call is said to have reached that was refused before anybody was asked."""
 _UNLIMITED = 9.223372036854776e18
 
 Child = tuple[Mapping[str, str], Value]
@@ -25,6 +28,8 @@ def render(writer: Writer, gateway: Gateway, now: float) -> bytes:
         labels = identity(tenant, pool)
         for name, child in _children(account, pool, labels):
             children.setdefault(name, []).append(child)
+    for name, child in (*_detours(gateway), *_budgets(gateway, now)):
+        children.setdefault(name, []).append(child)
     for pool in gateway.pools.values():
         children.setdefault("litellm_deployment_state", []).append((identity("", pool), 0.0))
     for name, found in children.items():
@@ -111,12 +116,40 @@ def _operations(account: Account, labels: dict[str, str]) -> Iterator[tuple[str,
     if account.succeeded:
         yield total, ({**labels, "status_code": "200"}, account.succeeded)
     for (exception, status), number in sorted(account.failed.items()):
-        failed = {**labels, "exception_class": exception, "exception_status": status}
-        yield total, ({**labels, "status_code": status}, number)
+        asked = labels if exception != OVER_BUDGET else {**labels, **_NOBODY}
+        failed = {**asked, "exception_class": exception, "exception_status": status}
+        yield total, ({**asked, "status_code": status}, number)
         yield "litellm_proxy_failed_requests_metric_total", (failed, number)
-    failures = sum(account.failed.values())
+    failures = sum(n for (why, _), n in account.failed.items() if why != OVER_BUDGET)
     if failures:
         yield "litellm_llm_api_failed_requests_metric_total", (labels, failures)
+
+
+def _detours(gateway: Gateway) -> Iterator[tuple[str, Child]]:
+    """Calls that went to a fallback, with the exception that sent them there."""
+    for detour, number in sorted(gateway.detours.items()):
+        exception, status = detour.why
+        labels = {
+            **identity(detour.tenant, gateway.pools[detour.asked]),
+            "fallback_model": detour.to,
+            "exception_class": exception,
+            "exception_status": status,
+            "model_id": _ABSENT,
+        }
+        outcome = "successful" if detour.worked else "failed"
+        yield f"litellm_deployment_{outcome}_fallbacks_total", (labels, number)
+
+
+def _budgets(gateway: Gateway, now: float) -> Iterator[tuple[str, Child]]:
+    """What teams and keys may spend still, as of the last call that LiteLLM booked for each."""
+    for tenant, purses in sorted(gateway.purses.items()):
+        labels = identity(tenant, next(iter(gateway.pools.values())))
+        for purse in purses:
+            name = "team" if purse.allowance.of == "team" else "api_key"
+            hours = max(0.0, purse.until - now) / 3600.0
+            yield f"litellm_remaining_{name}_budget_metric", (labels, float(purse.left))
+            yield f"litellm_{name}_max_budget_metric", (labels, float(purse.allowance.usd))
+            yield f"litellm_{name}_budget_remaining_hours_metric", (labels, hours)
 
 
 def _attempts(account: Account, labels: dict[str, str]) -> Iterator[tuple[str, Child]]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simulator.accounts import Account, list_price
 from simulator.fast import SimulatedReach, page_targets
 from simulator.fault import Fault
 from simulator.faults.autoscaler_stuck import AutoscalerStuck
@@ -16,7 +17,6 @@ from simulator.faults.over_replication import OverReplication
 from simulator.faults.router_down import RouterDown
 from simulator.faults.slow_interconnect import SlowInterconnect
 from simulator.faults.spend_data_wrong import SpendDataWrong
-from simulator.gateway import Account, list_price
 from simulator.history import history
 from simulator.look_alikes.canary import Canary
 from simulator.look_alikes.clock_change import ClockChange

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from simulator.accounts import Account
 from simulator.clusters import HOSTED
 from simulator.faults.prompt_cache_miss import PromptCacheMiss
 from simulator.faults.provider_errors import ProviderErrors
-from simulator.gateway import Account
 from simulator.history import history
 from simulator.pages.litellm import spend
 from simulator.world import World
