@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from remediations._shell import clean
-from vocabulary.actions import Action, Autonomy
+from vocabulary.actions import Action, Autonomy, Call, Check
 from vocabulary.entities import EntityKind, Replica, ReplicaState
 from vocabulary.incidents import Incident, NearbyChange
 from vocabulary.scene import Scene, Watch
@@ -184,6 +184,8 @@ def action(
     verify: str,
     undo: str,
     risk: str,
+    call: Call | None = None,
+    check: Check | None = None,
 ) -> Action:
     """A plan for *incident* under an id that is the same at every tick.
 
@@ -201,4 +203,6 @@ def action(
         undo=clean(undo, MAX_TEXT),
         risk=risk,
         met=met,
+        call=call,
+        check=check,
     )

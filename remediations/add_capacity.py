@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from remediations import _fleet
+from remediations import _calls, _fleet
 from remediations._kubernetes import workload
-from remediations._watching import until
+from remediations._watching import until, watched
 from vocabulary import failure_modes as f
-from vocabulary.actions import Action, Autonomy
+from vocabulary.actions import Action, Autonomy, Goal
 from vocabulary.contracts import Remediation
 from vocabulary.failure_modes import FailureMode
 from vocabulary.incidents import Incident
@@ -45,6 +45,8 @@ class AddCapacity(Remediation):
 
     step: int = 1
     """Replicas to add; more at once hides what the first one did."""
+    falls_to: float = 0.8
+    """Share of the queue that may be left for it to have helped; our judgement."""
 
     def propose(self, incident: Incident, scene: Scene) -> Action | None:
         """When the pool is run by a cluster."""
@@ -71,4 +73,6 @@ class AddCapacity(Remediation):
             verify=until(WAITING, "pool", pool[0].pool, "falls once the new replica is ready", 16),
             undo=f"kubectl scale {where} --replicas={size}",
             risk="Costs its GPUs by the hour; helps no sooner than it has started.",
+            call=_calls.scale(known, size, size + self.step),
+            check=watched(WAITING, "pool", pool[0].pool, Goal.FALLS, 16, self.falls_to),
         )

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from remediations import _fleet, _shell
+from remediations import _calls, _fleet, _shell
 from remediations._kubernetes import shown, workload
-from remediations._watching import until
+from remediations._watching import until, watched
 from vocabulary import failure_modes as f
-from vocabulary.actions import Action, Autonomy
+from vocabulary.actions import Action, Autonomy, Check, Goal
 from vocabulary.contracts import Remediation
 from vocabulary.entities import Replica
 from vocabulary.failure_modes import FailureMode
@@ -21,6 +21,8 @@ from vocabulary.signals import FIRST_TOKENS_LATE, ITL_MEAN, PREEMPTION_RATE, RUN
 BATCH = Watch(RUNNING, 3600.0, 30.0)
 _POD = "/spec/template/spec"
 _ENGINE = f"{_POD}/containers/0"
+_FALLS_TO = 0.8
+"""Share of what it was that may be left for a setting to have helped; our judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class _Setting:
     patch: tuple[Mapping[str, Any], ...]
     """JSON patch of the Deployment."""
     verify: str
+    check: Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,8 @@ class ChangeEngineConfig(Remediation):
             undo=f"kubectl rollout undo {where}",
             risk=f"All {size} replicas of the pool restart, one after the other, and their prefix "
             "caches are lost; what was set too low makes queues.",
+            call=_calls.patch_deployment(known, setting.patch),
+            check=setting.check,
         )
 
     def _setting(self, incident: Incident, replica: Replica, scene: Scene) -> _Setting | None:
@@ -131,6 +136,7 @@ class ChangeEngineConfig(Remediation):
             f"the batch reached {largest:.0f}",
             _flag(f"--max-num-seqs={limit}"),
             until(PREEMPTION_RATE, "pool", replica.pool, "== 0 once it is rolled out", 30),
+            watched(PREEMPTION_RATE, "pool", replica.pool, Goal.AT_MOST, 30),
         )
 
     def _front_end(self, replica: Replica) -> _Setting:
@@ -139,6 +145,7 @@ class ChangeEngineConfig(Remediation):
             f"the pod has {self.api_servers} CPU cores to spare; no GPU is short",
             _flag(f"--api-server-count={self.api_servers}"),
             until(FIRST_TOKENS_LATE, "pool", replica.pool, "falls once it is rolled out", 30),
+            watched(FIRST_TOKENS_LATE, "pool", replica.pool, Goal.FALLS, 30, _FALLS_TO),
         )
 
     def _chunks(self, replica: Replica) -> _Setting:
@@ -147,6 +154,7 @@ class ChangeEngineConfig(Remediation):
             "gaps between tokens matter more here than the first token of long prompts",
             _flag(f"--max-num-batched-tokens={self.prefill_tokens}"),
             until(ITL_MEAN, "pool", replica.pool, "falls once it is rolled out", 30),
+            watched(ITL_MEAN, "pool", replica.pool, Goal.FALLS, 30, _FALLS_TO),
         )
 
     def _adapters(self, replica: Replica) -> _Setting:
@@ -155,6 +163,7 @@ class ChangeEngineConfig(Remediation):
             "the KV cache has room for them",
             _flag(f"--max-loras={self.adapters}"),
             until(FIRST_TOKENS_LATE, "pool", replica.pool, "falls once it is rolled out", 30),
+            watched(FIRST_TOKENS_LATE, "pool", replica.pool, Goal.FALLS, 30, _FALLS_TO),
         )
 
     def _grace(self, replica: Replica) -> _Setting:
@@ -164,6 +173,7 @@ class ChangeEngineConfig(Remediation):
             "no answer takes longer than that; it must exceed preStop and drain together",
             ({"op": "add", "path": path, "value": self.grace_seconds},),
             until(TARGET_UP, "pool", replica.pool, "== 1, and no stream is cut again", 30),
+            watched(TARGET_UP, "pool", replica.pool, Goal.ABOVE, 30, 0.99),
         )
 
     def _probe(self, replica: Replica) -> _Setting:
@@ -176,6 +186,7 @@ class ChangeEngineConfig(Remediation):
                 {"op": "add", "path": f"{probe}/failureThreshold", "value": self.probe_failures},
             ),
             until(TARGET_UP, "pool", replica.pool, "== 1 under load, without a restart", 30),
+            watched(TARGET_UP, "pool", replica.pool, Goal.ABOVE, 30, 0.99),
         )
 
 

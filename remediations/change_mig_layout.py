@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from remediations import _fleet, _shell
+from remediations import _calls, _fleet, _shell
 from remediations._kubernetes import shown
 from vocabulary import failure_modes as f
 from vocabulary.actions import Action, Autonomy
@@ -55,4 +55,5 @@ class ChangeMigLayout(Remediation):
             undo=f"{label}{_shell.word(f'nvidia.com/mig.config={self.whole}')} ({before})",
             risk=f"Every GPU pod of the node; {len(gpus)} GPUs are away meanwhile, and pods that "
             "ask for a whole GPU no longer fit there.",
+            call=_calls.label_node(node, "nvidia.com/mig.config", self.profile),
         )

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from remediations import _fleet, _shell
+from remediations import _calls, _fleet, _shell
+from remediations._watching import SHOWN
 from vocabulary import failure_modes as f
 from vocabulary.actions import Action, Autonomy
 from vocabulary.contracts import Remediation
@@ -64,4 +65,6 @@ class CordonNode(Remediation):
             verify="within 1 min: kubectl get node shows SchedulingDisabled",
             undo=f"kubectl uncordon {_shell.named('node', node)}",
             risk="No pod is touched; the node's free GPUs are out of reach until it is uncordoned.",
+            call=_calls.cordon(node),
+            check=SHOWN,
         )

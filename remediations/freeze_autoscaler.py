@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from remediations import _fleet, _shell
+from remediations import _calls, _fleet, _shell
 from remediations._kubernetes import shown, workload
-from remediations._watching import until
+from remediations._watching import until, watched
 from vocabulary import failure_modes as f
-from vocabulary.actions import Action, Autonomy
+from vocabulary.actions import Action, Autonomy, Goal
 from vocabulary.contracts import Remediation
 from vocabulary.failure_modes import FailureMode
 from vocabulary.incidents import Incident
@@ -44,7 +44,7 @@ class FreezeAutoscaler(Remediation):
         wanted = _fleet.newest(scene, DESIRED, "pool").get(pool[0].pool)
         told = "not known how many are wanted" if wanted is None else f"{wanted:.0f} wanted"
         where = f"{_shell.named('hpa', known.deployment)} {known.in_namespace}"
-        command = f"kubectl patch {where} --type=merge --patch={_policy('Disabled')}"
+        command = f"kubectl patch {where} --type=merge --patch={_shell.body(_policy('Disabled'))}"
         return _fleet.action(
             incident,
             self.card,
@@ -57,12 +57,14 @@ class FreezeAutoscaler(Remediation):
             command=command,
             dry_run=shown(command),
             verify=until(POOL_DESIRED, "pool", pool[0].pool, "does not fall", 15),
-            undo=f"kubectl patch {where} --type=merge --patch={_policy('Max')}",
+            undo=f"kubectl patch {where} --type=merge --patch={_shell.body(_policy('Max'))}",
             risk=f"{len(pool)} replicas are paid for whatever the traffic; growing is still "
             "possible.",
+            call=_calls.patch_autoscaler(known, _policy("Disabled")),
+            check=watched(POOL_DESIRED, "pool", pool[0].pool, Goal.NOT_LOWER, 15, lasting=True),
         )
 
 
-def _policy(name: str) -> str:
+def _policy(name: str) -> Mapping[str, Any]:
     """`Disabled` takes nothing away; `Max` is what Kubernetes does when nothing is said."""
-    return _shell.body({"spec": {"behavior": {"scaleDown": {"selectPolicy": name}}}})
+    return {"spec": {"behavior": {"scaleDown": {"selectPolicy": name}}}}

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from remediations import _fleet
+from remediations import _calls, _fleet
 from remediations._kubernetes import workload
-from remediations._watching import until
+from remediations._watching import until, watched
 from vocabulary import failure_modes as f
-from vocabulary.actions import Action, Autonomy
+from vocabulary.actions import Action, Autonomy, Goal
 from vocabulary.contracts import Remediation
 from vocabulary.failure_modes import FailureMode
 from vocabulary.incidents import Incident
@@ -69,4 +69,6 @@ class PauseRollout(Remediation):
             verify=until(ENGINE_START, "pool", pool[0].pool, "shows no newer start", 10),
             undo=f"kubectl rollout resume {where}",
             risk="Two versions serve side by side until it is resumed or undone.",
+            call=_calls.pause_rollout(known),
+            check=watched(ENGINE_START, "pool", pool[0].pool, Goal.NOT_HIGHER, 10, lasting=True),
         )

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from remediations import _fleet, _shell
+from remediations import _calls, _fleet, _shell
 from remediations._kubernetes import NO_DRY_RUN, workload
-from remediations._watching import until
+from remediations._watching import until, watched
 from vocabulary import failure_modes as f
-from vocabulary.actions import Action, Autonomy
+from vocabulary.actions import Action, Autonomy, Goal
 from vocabulary.contracts import Remediation
 from vocabulary.entities import Replica, ReplicaState
 from vocabulary.failure_modes import FailureMode
@@ -80,6 +80,8 @@ class RestartReplica(Remediation):
             undo="None: its prefix cache and the requests it held are lost.",
             risk=f"One replica is away for up to {self.ready_minutes:g} min; GPU memory may "
             "stay held.",
+            call=None if known is None else _calls.delete_pod(known),
+            check=watched(STEP_RATE, label, subject, Goal.REPLACED, self.ready_minutes),
         )
 
 

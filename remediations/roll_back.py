@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from remediations import _fleet
+from remediations import _calls, _fleet
 from remediations._kubernetes import NO_DRY_RUN, shown, workload
-from remediations._watching import until
+from remediations._watching import until, watched
 from vocabulary import failure_modes as f
-from vocabulary.actions import Action, Autonomy
+from vocabulary.actions import Action, Autonomy, Goal
 from vocabulary.contracts import Remediation
 from vocabulary.entities import Replica
 from vocabulary.failure_modes import FailureMode
@@ -91,6 +91,8 @@ class RollBack(Remediation):
             undo=undo,
             risk="The whole pool, one replica after the other; a surge needs a spare GPU, and the "
             "former version may carry a worse fault.",
+            call=None if known is None else _calls.undo_rollout(known),
+            check=watched(ITL_MEAN, "pool", replica.pool, Goal.AS_BEFORE, 15, 0.10),
         )
 
 

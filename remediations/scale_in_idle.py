@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from remediations import _fleet
+from remediations import _calls, _fleet
 from remediations._kubernetes import workload
-from remediations._watching import until
+from remediations._watching import until, watched
 from vocabulary import failure_modes as f
-from vocabulary.actions import Action, Autonomy
+from vocabulary.actions import Action, Autonomy, Goal
 from vocabulary.contracts import Remediation
 from vocabulary.entities import ReplicaState
 from vocabulary.failure_modes import FailureMode
@@ -64,4 +64,6 @@ class ScaleInIdle(Remediation):
             undo=f"kubectl scale {where} --replicas={size}",
             risk=f"{size - gone} replicas take what comes; a surprise waits for a cold start of "
             "up to 16 min. An autoscaler may undo it: lower its minimum then.",
+            call=_calls.scale(name, size, size - gone),
+            check=watched(WAITING, "pool", pool[0].pool, Goal.AT_MOST, 15, lasting=True),
         )

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from remediations import _fleet, _shell
+from remediations import _calls, _fleet, _shell
 from remediations._kubernetes import NO_DRY_RUN, shown, workload
-from remediations._watching import until
+from remediations._watching import until, watched
 from vocabulary import failure_modes as f
-from vocabulary.actions import Action, Autonomy
+from vocabulary.actions import Action, Autonomy, Goal
 from vocabulary.contracts import Remediation
 from vocabulary.failure_modes import FailureMode
 from vocabulary.incidents import Incident
@@ -63,11 +63,12 @@ class TakeOutOfRotation(Remediation):
         if known is None:
             where = _shell.clean(replica.target or name)
             command = f"By hand: take {where} out of the load balancer or the gateway's model list."
-            dry_run, undo = NO_DRY_RUN, "Put it back."
+            dry_run, undo, call = NO_DRY_RUN, "Put it back.", None
         else:
             label = f"kubectl label {known.pod_word} {known.in_namespace} --overwrite "
             command = label + _shell.word(f"{self.label}={self.value}")
             dry_run, undo = shown(command), label + _shell.word(f"{self.label}={self.restored}")
+            call = _calls.label_pod(known, self.label, self.value)
         return _fleet.action(
             incident,
             self.card,
@@ -80,4 +81,6 @@ class TakeOutOfRotation(Remediation):
             verify=verify,
             undo=undo,
             risk="One replica; its controller may start a replacement, which needs a GPU.",
+            call=call,
+            check=watched(RUNNING, "replica", replica.entity.id, Goal.AT_MOST, 5),
         )

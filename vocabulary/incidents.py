@@ -8,7 +8,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
-from vocabulary.actions import Action, Autonomy
+from vocabulary.actions import Action, action_from_json, action_json
 from vocabulary.entities import Entity, EntityKind
 from vocabulary.failure_modes import BY_WORD, FailureMode, Severity
 
@@ -250,23 +250,6 @@ def _evidence_json(record: EvidenceRecord) -> dict[str, Any]:
     }
 
 
-def action_json(action: Action) -> dict[str, Any]:
-    """An action card as it leaves the process."""
-    return {
-        "id": action.id,
-        "card": action.card,
-        "title": action.title,
-        "autonomy": action.autonomy.value,
-        "precondition": action.precondition,
-        "precondition_met": action.met,
-        "command": action.command,
-        "dry_run": action.dry_run,
-        "verify": action.verify,
-        "undo": action.undo,
-        "risk": action.risk,
-    }
-
-
 def _activity_json(line: Activity) -> dict[str, Any]:
     return {"at": rfc3339(line.at), "who": line.who, "what": line.what, "text": line.text}
 
@@ -312,7 +295,7 @@ def incident_from_json(body: Mapping[str, Any]) -> Incident:
         causes=tuple(_cause_from_json(one) for one in body["causes"]),
         changes=tuple(_change_from_json(one) for one in body["changes"]),
         evidence=tuple(_evidence_from_json(one) for one in body["evidence"]),
-        actions=tuple(_action_from_json(one) for one in body["actions"]),
+        actions=tuple(action_from_json(one) for one in body["actions"]),
         activity=tuple(_activity_from_json(one) for one in body["activity"]),
         links=tuple((link["title"], link["url"]) for link in body["links"]),
         assignee=body["assignee"],
@@ -360,22 +343,6 @@ def _evidence_from_json(body: Mapping[str, Any]) -> EvidenceRecord:
         unit=body["unit"],
         text=body["text"],
         speaks_against=body["speaks_against"],
-    )
-
-
-def _action_from_json(body: Mapping[str, Any]) -> Action:
-    return Action(
-        id=body["id"],
-        card=body["card"],
-        title=body["title"],
-        autonomy=Autonomy(body["autonomy"]),
-        precondition=body["precondition"],
-        command=body["command"],
-        dry_run=body["dry_run"],
-        verify=body["verify"],
-        undo=body["undo"],
-        risk=body["risk"],
-        met=body["precondition_met"],
     )
 
 

@@ -9,9 +9,9 @@ from incidents.similar import APPROVED
 from service.api.parameters import Key, Who, Wired
 from service.api.problems import Refused
 from service.api.wiring import IncidentDesk
-from vocabulary.actions import Action, Autonomy
+from vocabulary.actions import Action, Autonomy, action_json
 from vocabulary.errors import NotFound
-from vocabulary.incidents import Incident, action_json
+from vocabulary.incidents import Incident
 
 router = APIRouter(prefix="/api/v1/actions", tags=["actions"])
 _PAGES = 20
