@@ -85,7 +85,7 @@ class IncidentDesk:
         with self._lock, no_collection(len(findings)):
             drawn, readings = draw(scene), Readings(scene)
             told = [*findings, *self._inbox.findings(scene.now)]
-            take_in(self._cases, told, drawn, scene.now, self.settings)
+            take_in(self._cases, told, drawn, scene.now, self.settings, scene.interval)
             self._notice_gap(scene)
             self.maintenance.look(scene.now)
             budget = self.budget(scene.now)
@@ -263,7 +263,7 @@ class IncidentDesk:
             one
             for one in case.tracked.values()
             if one.active(now, scene.interval)
-            and not lifecycle.echoes(one, case, scene, self.settings)
+            and not lifecycle.echoes(one, case, now, scene.interval, self.settings)
         ]
         verdict = page_budget.judge(case, active, now, budget, self.settings)
         verdict = self.maintenance.quieted(case, active, verdict)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from incidents import lifecycle
-from incidents.correlation import correlate, incident_id, root
+from incidents.correlation import correlate, incident_id, link, root
+from incidents.explains import ECHOES
 from incidents.headline import title
 from incidents.places import Map, lost_share, places
 from incidents.settings import DeskSettings
@@ -37,12 +38,22 @@ class Cases:
 
 
 def take_in(
-    cases: Cases, findings: Sequence[Finding], drawn: Map, now: float, settings: DeskSettings
+    cases: Cases,
+    findings: Sequence[Finding],
+    drawn: Map,
+    now: float,
+    settings: DeskSettings,
+    interval: float,
 ) -> None:
-    """Renew, reopen, join, open and merge; the order of *findings* does not matter."""
+    """Renew, reopen, join, open and merge; the order of *findings* does not matter.
+
+    *interval* is the time from one tick to the next.
+    """
     told = _loudest(findings)
     known = {key: one for case in cases.live.values() for key, one in case.tracked.items()}
-    lingering = _bring_back(cases, told, known, now, settings)
+    lingering = _looking_back(cases, told, known, drawn, now, settings, interval)
+    heard = [one for one in told if one.key not in lingering]
+    lingering |= _bring_back(cases, heard, known, now, settings)
     new = [
         _track(finding, drawn, now)
         for finding in told
@@ -81,6 +92,36 @@ def _bring_back(
             known.update(case.tracked)
             cases.add(case)
     return lingering
+
+
+def _looking_back(
+    cases: Cases,
+    told: Sequence[Finding],
+    known: Mapping[Key, Tracked],
+    drawn: Map,
+    now: float,
+    settings: DeskSettings,
+    interval: float,
+) -> set[Key]:
+    """Findings that are but echoes of an incident that is over: they neither reopen nor open one.
+
+    An incident may end sooner than its echo does: by a person's word, or after a short quiet
+    period.
+    """
+    found = set[Key]()
+    for finding in told:
+        lasts = ECHOES.get(finding.failure_mode.word)
+        if lasts is None or finding.key in known:
+            continue
+        one = _track(finding, drawn, now)
+        over = any(
+            lifecycle.echoes(one, case, now, interval, settings)
+            for case in cases.past.values()
+            if now - (case.incident.resolved_at or 0.0) <= lasts and not case.incident.merged_into
+        )
+        if over and not any(link(other, one, settings) > 0.0 for other in known.values()):
+            found.add(finding.key)
+    return found
 
 
 def _by_key(cases: Iterable[Case]) -> dict[Key, Case]:

@@ -16,7 +16,6 @@ from incidents.tracking import Case, Tracked
 from vocabulary.entities import Change, Entity, EntityKind, ReplicaState
 from vocabulary.failure_modes import METRIC_RENAMED, TARGET_HUNG, TARGETS_GONE, Severity
 from vocabulary.incidents import IncidentState
-from vocabulary.scene import Scene
 
 _PLANNED = frozenset({"rollout", "scale", "model"})
 """Kinds of change of a pool by which a replica leaves on purpose. That a replica itself was seen
@@ -35,7 +34,7 @@ def advance(case: Case, drawn: Map, readings: Readings, settings: DeskSettings) 
     now = readings.scene.now
     interval = readings.scene.interval
     found = [one for one in case.main() if one.active(now, interval)]
-    if any(not echoes(one, case, readings.scene, settings) for one in found):
+    if any(not echoes(one, case, now, interval, settings) for one in found):
         _carry_on(case, now)
         return
     context = [one for one in case.tracked.values() if one.active(now, interval)]
@@ -49,7 +48,7 @@ def advance(case: Case, drawn: Map, readings: Readings, settings: DeskSettings) 
     _calm(case, now, settings)
 
 
-def echoes(one: Tracked, case: Case, scene: Scene, settings: DeskSettings) -> bool:
+def echoes(one: Tracked, case: Case, now: float, interval: float, settings: DeskSettings) -> bool:
     """Whether *one* is but the echo of what *case* found to cause it, and which is over.
 
     A symptom that outlives its own window is none: it keeps the incident open by itself.
@@ -57,9 +56,9 @@ def echoes(one: Tracked, case: Case, scene: Scene, settings: DeskSettings) -> bo
     lasts = ECHOES.get(one.mode.word)
     if lasts is None:
         return False
-    now, others = scene.now, case.tracked.values()
+    others = case.tracked.values()
     # links are dear where one outage has thousands of findings: what is told by time goes first
-    if any(o.active(now, scene.interval) and link(o, one, settings) > 0.0 for o in others):
+    if any(o.active(now, interval) and link(o, one, settings) > 0.0 for o in others):
         return False
     return any(now - o.last_at <= lasts and link(o, one, settings) > 0.0 for o in others)
 
@@ -89,8 +88,14 @@ def resolve(case: Case, now: float, who: str, text: str) -> None:
 
 
 def merge(case: Case, survivor: Case, now: float) -> None:
-    """*case* turned out to be part of *survivor*: its URL stays and points on."""
+    """*case* turned out to be part of *survivor*: its URL stays and points on.
+
+    Of two that were told already the survivor was told as often as both; one that nobody has heard
+    of yet is told still, for the end of the other is told.
+    """
     survivor.tracked.update(case.tracked)
+    if survivor.tellings:
+        survivor.tellings += case.tellings
     survivor.act(now, "merged", f"took in {case.incident.id}: {case.incident.title}")
     survivor.incident = survivor.incident.evolve(
         since=min(survivor.incident.since, case.incident.since),

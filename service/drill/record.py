@@ -5,6 +5,7 @@ A record is data for the scorer and nothing else: scoring again needs no new run
 
 import resource
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,12 +69,31 @@ def play(case: Case, overrides: Mapping[str, Any] | None = None) -> dict[str, An
 
 
 def incidents(found: Iterable[Incident]) -> list[dict[str, Any]]:
-    """What the scorer needs of every incident that was more than context, oldest first."""
-    told = (one for one in found if one.severity is not Severity.INFO and not one.merged_into)
-    return [_incident(one) for one in sorted(told, key=lambda one: (one.opened_at, one.id))]
+    """What the scorer needs of every incident that was more than context, oldest first.
+
+    What was merged away is no incident of its own, and how often it was told counts for the one
+    that took it in.
+    """
+    everyone = {one.id: one for one in found}
+    tellings: Counter[str] = Counter()
+    for one in everyone.values():
+        tellings[_survivor(one, everyone)] += firing(one)
+    left = [one for one in everyone.values() if not one.merged_into]
+    told = [one for one in left if one.severity is not Severity.INFO or tellings[one.id]]
+    told.sort(key=lambda one: (one.opened_at, one.id))
+    return [_incident(one, tellings[one.id]) for one in told]
 
 
-def _incident(one: Incident) -> dict[str, Any]:
+def _survivor(one: Incident, everyone: Mapping[str, Incident]) -> str:
+    """Id of the incident that *one* is part of in the end: its own where it was never merged."""
+    passed = {one.id}
+    while one.merged_into in everyone and one.merged_into not in passed:
+        one = everyone[one.merged_into]
+        passed.add(one.id)
+    return one.id
+
+
+def _incident(one: Incident, tellings: int) -> dict[str, Any]:
     return {
         "id": one.id,
         "code": one.failure_mode.code,
@@ -89,7 +109,7 @@ def _incident(one: Incident) -> dict[str, Any]:
         ],
         "cards": [action.card for action in one.actions],
         "title": one.title,
-        "firing": firing(one),
+        "firing": tellings,
     }
 
 

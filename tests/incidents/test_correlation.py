@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from incident_scenes import (
+    INTERVAL,
     NOON,
     Story,
     World,
@@ -23,6 +24,7 @@ from incidents.explains import BOTH_WAYS, TABLE
 from incidents.intake import Cases, take_in
 from incidents.places import draw
 from incidents.settings import DeskSettings
+from service.drill.record import incidents
 from vocabulary import failure_modes as f
 from vocabulary.entities import Entity, EntityKind, ReplicaState
 from vocabulary.failure_modes import FailureMode, Severity
@@ -106,8 +108,7 @@ def test_a_merge_is_told_in_both_histories_and_pages_nobody_again(
     story.world.add_pool()
     burst = finding(f.ERROR_BURST, pool_entity(), **POOL)
     spend = finding(f.COST_SPIKE, pool_entity(), **POOL)
-    story.tick(burst, spend)
-    story.tick(burst, spend)
+    story.hold(150.0, lambda _: burst, lambda _: spend)
     told = {one.id: paged(one) for one in story.incidents()}
     story.tick(burst, spend, finding(f.RETRY_STORM, pool_entity(), **POOL))
     assert {one.id: paged(one) for one in story.incidents()} == told
@@ -115,6 +116,10 @@ def test_a_merge_is_told_in_both_histories_and_pages_nobody_again(
     survivor = story.desk.get(merged.merged_into)
     assert merged.id in " ".join(line.text for line in survivor.activity if line.what == "merged")
     assert survivor.id in merged.activity[-1].text
+    assert story.records.kept(survivor.id).memory["tellings"] == 2, "both were told: that is twice"
+    assert sorted(told.values()) == [1, 1]
+    (kept,) = incidents(story.incidents())
+    assert (kept["id"], kept["firing"]) == (survivor.id, 2)
 
 
 def paged(incident: Incident) -> int:
@@ -161,7 +166,7 @@ def test_whatever_is_found_no_two_findings_explain_each_other(
         for mode, since, number in told
     }
     cases, settings = Cases(), DeskSettings()
-    take_in(cases, list(findings.values()), draw(world.scene()), NOON, settings)
+    take_in(cases, list(findings.values()), draw(world.scene()), NOON, settings, INTERVAL)
     tracked = [one for case in cases.live.values() for one in case.tracked.values()]
     assert len(tracked) == len(findings)
     for one in tracked:
@@ -335,7 +340,7 @@ def test_the_order_of_findings_never_matters(shuffle: random.Random) -> None:
 
     def ids(findings: list[Finding]) -> dict[str, list[tuple[str, str]]]:
         cases = Cases()
-        take_in(cases, findings, draw(world.scene()), NOON, DeskSettings())
+        take_in(cases, findings, draw(world.scene()), NOON, DeskSettings(), INTERVAL)
         return {one: sorted(case.tracked) for one, case in cases.live.items()}
 
     expected = ids(told)

@@ -1,5 +1,6 @@
 """Open, acknowledged, mitigated, resolved; and everything that must not look like an end."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -7,6 +8,7 @@ from itertools import pairwise
 import pytest
 from incident_scenes import NOON, Story, finding, gpu_of, pool_entity, replica, stalled, tenant
 
+from incidents.settings import DeskSettings
 from vocabulary import failure_modes as f
 from vocabulary.entities import Change, Entity, EntityKind, ReplicaState
 from vocabulary.errors import ConflictError, NotFound, RequestRefused
@@ -188,6 +190,51 @@ def test_late_tokens_that_outlive_their_window_keep_the_incident_open(story: Sto
     assert story.only().state is OPEN
     story.hold(900, late)
     assert story.only().state is OPEN
+
+
+@pytest.mark.parametrize("by_a_person", [True, False])
+def test_late_tokens_that_look_back_on_what_is_over_do_not_bring_it_back(
+    make_story: Callable[..., Story], by_a_person: bool
+) -> None:
+    """An incident may end while its echo goes on: by a person's word or after a short quiet."""
+    story = make_story(settings=DeskSettings(quiet_seconds=60.0, manual_grace_seconds=60.0))
+    first, *_ = story.world.add_pool()
+    story.hold(300, lambda now: stalled(first, now, since=NOON), late)
+    if by_a_person:
+        story.desk.resolve(story.only().id, "ann", "restarted it")
+    story.hold(390, late)
+    over = story.only()
+    assert over.state is RESOLVED
+    assert "reopened" not in [line.what for line in over.activity]
+    story.hold(120, late)
+    assert story.only().state is OPEN, "what outlives its window is trouble of its own"
+
+
+def test_late_tokens_first_found_when_their_cause_is_over_open_nothing(
+    make_story: Callable[..., Story],
+) -> None:
+    story = make_story(settings=DeskSettings(quiet_seconds=60.0))
+    first, *_ = story.world.add_pool()
+    story.hold(120, lambda now: stalled(first, now, since=NOON))
+    story.hold(120)
+    assert story.only().state is RESOLVED
+    story.hold(240, late)
+    assert story.only().state is RESOLVED
+
+
+def test_late_tokens_join_the_new_cause_and_are_no_echo_of_the_old_one(
+    make_story: Callable[..., Story],
+) -> None:
+    story = make_story(settings=DeskSettings(quiet_seconds=60.0, sibling_seconds=0.0))
+    first, second, _ = story.world.add_pool()
+    story.hold(120, lambda now: stalled(first, now, since=NOON))
+    story.hold(120)
+    again = story.clock.moment
+    story.hold(60, lambda now: stalled(second, now, since=again))
+    story.hold(60, lambda now: stalled(second, now, since=again), late)
+    newest, oldest = story.incidents()
+    assert (newest.state, oldest.state) == (OPEN, RESOLVED)
+    assert pool_entity() in newest.entities
 
 
 def test_late_tokens_without_a_cause_are_an_incident_of_their_own(story: Story) -> None:
