@@ -44,7 +44,7 @@ class Database:
                     f"{len(migrations)}; use the version that wrote it, or another --data-dir"
                 )
             for script in migrations[version:]:
-                for statement in filter(str.strip, script.split(";")):
+                for statement in _statements(script):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version={len(migrations)}")
 
@@ -74,3 +74,14 @@ class Database:
         """Checkpoint and close; the object is of no use afterwards."""
         with self._lock:
             self._connection.close()
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of *script*; a trigger's own semicolons do not end it."""
+    statement = ""
+    for part in script.split(";"):
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):
+            if statement.strip(" \n;"):
+                yield statement
+            statement = ""

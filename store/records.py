@@ -14,6 +14,8 @@ from typing import Any
 
 from store import incident_query
 from store.acknowledged import Acknowledged
+from store.action_log import SCHEMA as ACTION_LOG_SCHEMA
+from store.action_log import ActionLog, Step
 from store.database import Database
 from store.maintenance import SCHEMA as MAINTENANCE_SCHEMA
 from store.maintenance import Maintenance
@@ -72,7 +74,7 @@ CREATE TABLE answers (
 CREATE TABLE snapshots (name TEXT PRIMARY KEY, body TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID
 """
 
-MIGRATIONS = (SCHEMA, OUTBOX_SCHEMA, TOLD_CHANGES_SCHEMA, MAINTENANCE_SCHEMA)
+MIGRATIONS = (SCHEMA, OUTBOX_SCHEMA, TOLD_CHANGES_SCHEMA, MAINTENANCE_SCHEMA, ACTION_LOG_SCHEMA)
 """Only ever appended to: a file of any age is brought forward when it is opened."""
 
 ANSWERS_KEPT_SECONDS = 7 * 86400.0
@@ -125,6 +127,7 @@ class IncidentRecords:
         self.outbox = Outbox(self._database)
         self.maintenance = Maintenance(self._database)
         self.told_changes = ToldChanges(self._database)
+        self.actions = ActionLog(self._database)
         self._acknowledged = Acknowledged(path.with_suffix(".acknowledged"))
         self._saving = threading.Lock()
         self.sequence, self._hash = self._last_act()
@@ -139,15 +142,16 @@ class IncidentRecords:
         notices: Iterable[Notice] = (),
         silences: Iterable[Silence] = (),
         answer: Answer | None = None,
+        steps: Iterable[Step] = (),
     ) -> None:
         """Keep all of it or nothing of it; durable when it returns.
 
         Raises:
-            ConflictError: The answer's key was used for another request.
+            ConflictError: The answer's key was used for another request, or a step was taken.
             StoreError: The disk refused.
         """
         with self._saving:
-            head = self._commit(kept, acts, notices, silences, answer)
+            head = self._commit(kept, acts, notices, silences, answer, tuple(steps))
             if head != (self.sequence, self._hash):
                 self.sequence, self._hash = head
                 self._acknowledged.write(self.sequence)
@@ -276,11 +280,13 @@ class IncidentRecords:
         notices: Iterable[Notice],
         silences: Iterable[Silence],
         answer: Answer | None,
+        steps: tuple[Step, ...],
     ) -> tuple[int, str]:
         try:
             with self._database.transaction() as connection:
                 connection.executemany(_SAVE_INCIDENT, (_incident_row(one) for one in kept))
-                head = self._append(connection, acts)
+                self.actions.append(connection, steps)
+                head = self._append(connection, (*acts, *(one.activity() for one in steps)))
                 self.outbox.put(notices, connection)
                 connection.executemany(
                     "INSERT OR REPLACE INTO silences VALUES (?,?,?,?,?,?)",
