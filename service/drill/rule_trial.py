@@ -95,10 +95,11 @@ def _fired(server: Server, rule: Rule, start: float, end: float) -> Iterator[dic
 
 
 def rule_name(rule: Rule) -> str:
-    """What tells an alert rule from the others of its file: severity, and windows where named."""
+    """What tells an alert rule from the others of its file: severity, and what else they bear."""
     labels = rule["labels"]
     windows = f" {labels['long']}/{labels['short']}" if "long" in labels else ""
-    return f"{rule['alert']} {labels['severity']}{windows}"
+    seen_at = f" at {labels['seen_at']}" if "seen_at" in labels else ""
+    return f"{rule['alert']} {labels['severity']}{windows}{seen_at}"
 
 
 def spans(moments: npt.NDArray[Any], hold: float, keep: float) -> Iterator[tuple[float, float]]:

@@ -74,6 +74,11 @@ def test_an_alert_that_does_not_wait_fails_its_tests(case: Path, tmp_path: Path)
 GUARDS = (
     ("engine_stalled", r">= on \(\) group_left \(\) threshold:llm_engine_steps:count5m", ">= 0"),
     ("engine_stalled", r"unless on \(cluster, namespace, replica\) tidegauge.*$", ""),
+    (
+        "targets_gone",
+        r"> on \(\) group_left \(\) threshold:gateway_answered_and_finished:ratio",
+        ">= 0",
+    ),
     ("retry_storm", r"> on \(\) group_left \(\) threshold:gateway_errors:increase5m", ">= 0"),
     ("error_burst", r"> on \(\) group_left \(\) threshold:gateway_errors:increase5m", ">= 0"),
     ("kv_exhaustion", r"> on \(\) group_left \(\) threshold:llm_preemptions:rate5m", ">= 0"),
