@@ -18,6 +18,10 @@ STEP = 60.0
 WARM_UP = 600.0
 """After a start caches fill and graphs are captured, for two to ten minutes; and means look back
 five minutes."""
+BEFORE = 4 * 3600.0
+"""Seconds before a change that are compared: the load model wants to see busy and calm hours."""
+AFTER = 2 * 3600.0
+"""Seconds after which nothing more is learnt: what happens later has other reasons too."""
 ROLLS = 3600.0
 """A replica that begins anew within this time was rolled; rollouts take 5 to 30 minutes."""
 
@@ -32,6 +36,8 @@ class Sides:
     ask: Ask
     pool: str
     span: Span
+    node: str = ""
+    """Where the change was one of a node: its replicas are judged, beside those elsewhere."""
     model: str = ""
     """The one that is served now: another model is another baseline."""
     times: Array = field(default_factory=lambda: np.empty(0))
@@ -41,6 +47,9 @@ class Sides:
     """Shape (replicas, minutes)."""
     same: bool = True
     """The same replicas are on both sides."""
+    beside: tuple[Flags, Flags] | None = None
+    """Before and after of replicas on other nodes: what befell them too was not the node's doing.
+    None where the change was not one of a node."""
     _frames: dict[str, Frame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,8 +64,7 @@ class Sides:
     def frame(self, signal: Signal) -> Frame:
         """*signal* over the span, of everybody; asked for once."""
         if signal.name not in self._frames:
-            start, end = (np.floor(at / STEP) * STEP for at in (self.span.start, self.span.end))
-            self._frames[signal.name] = self.ask(signal, float(start), float(end), STEP)
+            self._frames[signal.name] = self.ask(signal, *grid_of(self.span), STEP)
         return self._frames[signal.name]
 
     def grid(self, signal: Signal) -> Array | None:
@@ -96,6 +104,9 @@ class Sides:
 
     def _take_sides(self, starts: Sequence[Array]) -> None:
         begun = np.array(starts).reshape(len(self.names), len(self.times))
+        if self.node:
+            self._take_node(self.times >= begun + WARM_UP)
+            return
         anew = (begun >= self.span.first - STEP) & (begun <= self.span.last + ROLLS)
         if not anew.any():  # nothing began anew: the change took hold where it was
             self.before = np.broadcast_to(self.times < self.span.first, begun.shape)
@@ -106,6 +117,36 @@ class Sides:
         self.before, self.after = ~anew & warm, anew & warm
         both = self.before.any(axis=1) & self.after.any(axis=1)
         self.same = bool((both == anew.any(axis=1)).all())
+
+    def _take_node(self, warm: Flags) -> None:
+        """Replicas of the node speak for both sides, and those elsewhere beside them.
+
+        A pod that was replaced meanwhile has another name: the whole pool is then what was before.
+        """
+        on = on_node(self.frame(s.TARGET_UP), self.node)
+        here = np.array([name in on for name in self.names], dtype=bool)[:, None]
+        old, new = self.times < self.span.first, self.times >= self.span.last + WARM_UP
+        self.before, self.after = here & warm & old, here & warm & new
+        self.beside = (~here & warm & old, ~here & warm & new)
+        both = self.before.any(axis=1) & self.after.any(axis=1)
+        self.same = bool((both == self.after.any(axis=1)).all())
+        if not self.same:
+            self.before = warm & old
+
+
+def grid_of(span: Span) -> tuple[float, float]:
+    """First and last minute of *span*."""
+    start, end = (float(np.floor(at / STEP) * STEP) for at in (span.start, span.end))
+    return start, end
+
+
+def on_node(up: Frame, node: str) -> Mapping[str, str]:
+    """Replicas that ran on *node* at any time of the frame of target_up, with their pools."""
+    return {
+        labels["replica"]: labels.get("pool", "")
+        for labels, _ in up.rows()
+        if labels.get("node") == node and labels.get("replica")
+    }
 
 
 def _by_replica(frame: Frame) -> Mapping[str, Array]:

@@ -3,33 +3,30 @@
 Before and after are compared at equal load, prompt mix and cache hit, signal by signal. Replicas
 that began anew since the change speak for it; those that still run as before go on speaking for
 the time before, so that a canary beside its siblings is judged as well as a rollout that is done.
+A change of a node is judged for the replicas on it, less what befell their siblings elsewhere.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from estimators.equal_load import LEAST_AFTER, LEAST_BEFORE, EqualLoad, compare_at_equal_load
 from estimators.onset import Flags
 from estimators.proportions import compare_shares
-from incidents.before_and_after import STEP, WARM_UP, Ask, Sides
-from incidents.verdict_words import ERROR_RATIO, SignalVerdict, Span, Verdict, Word, summed_up
+from incidents.before_and_after import AFTER, STEP, Ask, Sides, grid_of, on_node
+from incidents.verdict_words import (
+    ERROR_RATIO,
+    SignalVerdict,
+    Span,
+    Verdict,
+    Word,
+    decide,
+    side_by_side,
+    summed_up,
+)
 from vocabulary import signals as s
-from vocabulary.entities import Change, EntityKind
 from vocabulary.expressions import Signal
-from vocabulary.samples import Array
-
-JUDGED = frozenset({"rollout", "config", "driver"})
-"""Kinds of change that can make a pool better or worse at equal load. Scaling changes the load,
-and another model is another baseline."""
-
-BEFORE = 4 * 3600.0
-"""Seconds before a change that are compared: the load model wants to see busy and calm hours."""
-AFTER = 2 * 3600.0
-"""Seconds after which nothing more is learnt: what happens later has other reasons too."""
-ONE_ACT = 600.0
-"""Changes of one pool so near each other are one act: an image and its arguments."""
+from vocabulary.samples import Array, Frame
 
 SURE = 0.02
 """The 99 % interval must leave at least so much to call something better or worse."""
@@ -62,47 +59,29 @@ QUESTIONS = (
 waits for whatever is ahead of it."""
 
 
-def judged_pool(change: Change) -> str:
-    """The pool that *change* may have made better or worse; empty when that is no question."""
-    if change.kind not in JUDGED or change.entity.kind is not EntityKind.POOL:
-        return ""
-    return change.pool or change.entity.id
+def rolled_out(span: Span, pool: str, ask: Ask) -> Verdict:
+    """What an act on *pool* did."""
+    return _judged(Sides(ask, pool, span))
 
 
-def verdict_on(change: Change, changes: Iterable[Change], ask: Ask, now: float) -> Verdict | None:
-    """What *change*, one of *changes*, did until *now*; None for what cannot be judged."""
-    pool = judged_pool(change)
-    if not pool:
-        return None
-    span = span_of(change.at, [one.at for one in changes if judged_pool(one) == pool], now)
-    sides = Sides(ask, pool, span)
+def changed_under(span: Span, node: str, ask: Ask) -> Verdict | None:
+    """What an act on *node* did to each pool with replicas on it; None where there are none."""
+    asked: dict[str, Frame] = {}
+
+    def once(signal: Signal, start: float, end: float, every: float) -> Frame:
+        if signal.name not in asked:  # pools of one node are asked of the same span
+            asked[signal.name] = ask(signal, start, end, every)
+        return asked[signal.name]
+
+    up = once(s.TARGET_UP, *grid_of(span), STEP)
+    pools = sorted(set(on_node(up, node).values()) - {""})
+    told = {pool: _judged(Sides(once, pool, span, node)) for pool in pools}
+    return side_by_side(span, told) if told else None
+
+
+def _judged(sides: Sides) -> Verdict:
     told = [_latency(sides, question) for question in QUESTIONS]
-    return summed_up(span, [one for one in (*told, _errors(sides)) if one is not None])
-
-
-def span_of(at: float, acts: Sequence[float], now: float) -> Span:
-    """The stretches to compare: from the act before, and up to the act after."""
-    first = last = at
-    for other in sorted(acts, reverse=True):
-        first = other if 0.0 <= first - other <= ONE_ACT else first
-    for other in sorted(acts):
-        last = other if 0.0 <= other - last <= ONE_ACT else last
-    previous = max((other for other in acts if other < first), default=-np.inf)
-    following = min((other for other in acts if other > last), default=np.inf)
-    start = max(first - BEFORE, min(previous + WARM_UP, first))
-    end = max(last, min(last + AFTER, following, now))
-    return Span(start, first, last, end, closed=end < now or now >= last + AFTER)
-
-
-def decide(effect: float | None, lower: float, upper: float, margin: float, sure: float) -> Word:
-    """What an effect (above zero is worse) with its interval says, where *margin* matters."""
-    if effect is None:
-        return Word.CANNOT_TELL
-    if effect >= margin and lower >= sure:
-        return Word.WORSE
-    if effect <= -margin and upper <= -sure:
-        return Word.BETTER
-    return Word.NO_DIFFERENCE if -margin < lower and upper < margin else Word.CANNOT_TELL
+    return summed_up(sides.span, [one for one in (*told, _errors(sides)) if one is not None])
 
 
 def _latency(sides: Sides, question: _Question) -> SignalVerdict | None:
@@ -118,9 +97,24 @@ def _latency(sides: Sides, question: _Question) -> SignalVerdict | None:
         values = np.where(np.nan_to_num(preempted) > 0.02, np.nan, values)
     values = np.where(np.isfinite(values) & (values > 0.0), values, np.nan)
     loads = sides.loads(question.loads)
-    found = compare_at_equal_load(values, loads, sides.before, sides.after, same_members=sides.same)
+    found = _compared(values, loads, sides)
     told = _shares(found, -1.0 if question.inverse else 1.0)
     return _said(question.signal.name, found, told, float(np.log1p(question.margin)), SURE, sides)
+
+
+def _compared(values: Array, loads: Array, sides: Sides) -> EqualLoad:
+    """Before and after at equal load, less the same of what is beside it where it can be told."""
+    found = compare_at_equal_load(values, loads, sides.before, sides.after, same_members=sides.same)
+    if sides.beside is None or found.effect is None:
+        return found
+    other = compare_at_equal_load(values, loads, *sides.beside, same_members=True)
+    if other.effect is None:
+        return found
+    effect, reach = found.effect - other.effect, float(np.hypot(found.reach, other.reach))
+    part = found.after_part * (found.reach / reach) ** 2
+    return replace(
+        found, effect=effect, lower=effect - reach, upper=effect + reach, after_part=part
+    )
 
 
 def _shares(found: EqualLoad, sign: float) -> tuple[float | None, float | None, float | None]:
@@ -133,7 +127,9 @@ def _shares(found: EqualLoad, sign: float) -> tuple[float | None, float | None, 
 
 def _errors(sides: Sides) -> SignalVerdict | None:
     """The share of requests that failed: as engines count them, else as their gateway does."""
-    counted = _failed_at_engines(sides) or _failed_at_gateway(sides)
+    counted = _failed_at_engines(sides)
+    if counted is None and not sides.node:
+        counted = _failed_at_gateway(sides)
     if counted is None:
         return None
     (failed, ended), (failed_since, ended_since) = counted

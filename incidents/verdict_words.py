@@ -1,7 +1,7 @@
 """How a verdict on a change is told: its words, its sentence, and its JSON."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -48,6 +48,8 @@ class SignalVerdict:
     """Those at loads that were seen before."""
     needs: str = ""
     """What would decide it; empty when it is decided."""
+    pool: str = ""
+    """Of which pool, where several are told of."""
 
     @property
     def text(self) -> str:
@@ -71,19 +73,43 @@ class Verdict:
 
 
 ERROR_RATIO = "error_ratio"
+WAITING_SHARE = "requests_waiting_share"
+LATE_SHARE = "first_tokens_late"
+COST_OF_TOKENS = "usd_per_token"
+TIME_OF_TOKENS = "replicas_per_token"
 _TOLD = {
     "inter_token_latency_mean": ("time between tokens", "%"),
     "time_to_first_token_mean": ("time to first token", "%"),
     "output_tokens_per_second": ("tokens/s", "%"),
     ERROR_RATIO: ("failed requests", "points"),
+    WAITING_SHARE: ("requests that wait", "points"),
+    LATE_SHARE: ("late first tokens", "points"),
+    COST_OF_TOKENS: ("cost of a token", "%"),
+    TIME_OF_TOKENS: ("replicas for a token", "%"),
 }
+
+
+def decide(effect: float | None, lower: float, upper: float, margin: float, sure: float) -> Word:
+    """What an effect (above zero is worse) with its interval says, where *margin* matters."""
+    if effect is None:
+        return Word.CANNOT_TELL
+    if effect >= margin and lower >= sure:
+        return Word.WORSE
+    if effect <= -margin and upper <= -sure:
+        return Word.BETTER
+    return Word.NO_DIFFERENCE if -margin < lower and upper < margin else Word.CANNOT_TELL
+
+
+_ORDER = (Word.WORSE, Word.BETTER, Word.CANNOT_TELL)
+"""What is told first, before that nothing changed."""
+_WORDS = {word: f"{word.value.replace('_', ' ')}, " for word in Word}
 
 
 def summed_up(span: Span, signals: Sequence[SignalVerdict]) -> Verdict:
     """One word for all signals: the worst that is sure, and no word while any might still be it."""
     words = {one.word for one in signals}
     word = next(
-        (each for each in (Word.WORSE, Word.BETTER, Word.CANNOT_TELL) if each in words),
+        (each for each in _ORDER if each in words),
         Word.NO_DIFFERENCE if signals else Word.CANNOT_TELL,
     )
     lines = [one.text for one in signals if one.word is word]
@@ -92,6 +118,17 @@ def summed_up(span: Span, signals: Sequence[SignalVerdict]) -> Verdict:
     if not signals:
         lines = ["nothing was measured of this pool"]
     return Verdict(word, "; ".join(lines), span, tuple(signals))
+
+
+def side_by_side(span: Span, verdicts: Mapping[str, Verdict]) -> Verdict:
+    """One statement about several pools: the worst word that is sure, each pool in its words."""
+    words = {one.word for one in verdicts.values()}
+    word = next(one for one in (*_ORDER, Word.NO_DIFFERENCE) if one in words)
+    text = "; ".join(f"{pool}: {_WORDS[one.word]}{one.text}" for pool, one in verdicts.items())
+    signals = [
+        replace(signal, pool=pool) for pool, one in verdicts.items() for signal in one.signals
+    ]
+    return Verdict(word, text, span, tuple(signals))
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
@@ -105,6 +142,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "signals": [
             {
                 "signal": one.signal,
+                "pool": one.pool,
                 "word": one.word.value,
                 "effect": one.effect,
                 "lower": one.lower,

@@ -146,7 +146,7 @@ def _changes(changes: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     if not changes:
         yield "<p>Nothing that we saw near the onset.</p>"
         return
-    yield "<table><tr><th>from the onset<th>kind<th>what<th>did, at equal load"
+    yield "<table><tr><th>from the onset<th>kind<th>what<th>what it did"
     for one in changes:
         verdict = one.get("verdict")
         did = ""

@@ -1,12 +1,11 @@
 """The fleet now: topology, replicas, GPUs, and what was changed."""
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from incidents.rollout_verdict import judged_pool
+from incidents.change_verdicts import subject_of
 from service.api.parameters import Wired, moment
 from service.api.topology import gpu_json, graph, replica_json
 from service.api.wiring import Wiring
@@ -16,7 +15,8 @@ from vocabulary.signals import TENANT_OPERATION_RATE
 
 router = APIRouter(prefix="/api/v1", tags=["fleet"])
 MOST_VERDICTS = 25
-"""Changes of one answer that are judged, the newest: each costs a dozen evaluated signals."""
+"""Changes of one answer that are judged, the newest, and as many acts of scaling: each costs a
+dozen evaluated signals."""
 
 
 @router.get("/topology", summary="Who asks, what serves, on which hardware")
@@ -72,8 +72,9 @@ def changes(
 ) -> dict[str, Any]:
     """The newest first; the pipeline remembers a day.
 
-    `verdict` says of the newest rollouts and configurations what they did to their pool at equal
-    load: better, worse, no_difference or cannot_tell_yet. It is null for what is no question.
+    `verdict` says of the newest rollouts, configurations and acts on nodes what they did to their
+    pools at equal load, and of scaling whether it helped and what a token costs since: better,
+    worse, no_difference or cannot_tell_yet. It is null for what is no question.
     """
     first, last = moment(start, "from"), moment(to, "to")
     kinds = frozenset(kind.split(",")) if kind else None
@@ -91,8 +92,12 @@ def changes(
 
 def told_changes(wiring: Wiring, changes: Sequence[Change]) -> list[dict[str, Any]]:
     """*changes*, of which the first few that are a question come with their verdict."""
-    verdicts = islice(filter(judged_pool, changes), MOST_VERDICTS)
-    known = {id(one): wiring.verdict(one) for one in verdicts}
+    subjects = [(one, subject_of(one)) for one in changes]
+    scaling = [one for one, subject in subjects if subject and subject.about == "scaling"]
+    others = [one for one, subject in subjects if subject and subject.about != "scaling"]
+    # an autoscaler acts so often that no rollout would be left among the newest
+    judged = (*scaling[:MOST_VERDICTS], *others[:MOST_VERDICTS])
+    known = {id(one): wiring.verdict(one) for one in judged}
     return [
         {
             "at": rfc3339(one.at),

@@ -1,6 +1,7 @@
 """What is said of a rollout at equal load, on engines whose cost of a token is known."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from scene_builder import NOW, World, noisy, step
 
 from fleet import identity
-from incidents.rollout_verdict import AFTER, decide, span_of, verdict_on
-from incidents.verdict_words import SignalVerdict, Verdict, Word, verdict_json
+from incidents.before_and_after import AFTER
+from incidents.change_verdicts import span_of, verdict_on
+from incidents.verdict_words import SignalVerdict, Verdict, Word, decide, verdict_json
 from vocabulary import signals as s
 from vocabulary.entities import Change
 from vocabulary.expressions import Signal
@@ -199,12 +201,73 @@ def test_a_gateway_is_asked_where_engines_count_no_failures() -> None:
     assert errors.effect == pytest.approx(0.05, rel=0.2)
 
 
-def test_what_changes_no_pool_is_not_judged() -> None:
-    scaling = Change(T0, "scale", identity.pool("chat"), "3 → 5 replicas", "chat")
-    node = Change(T0, "driver", identity.gpu("GPU-1"), "580 → 590")
+def test_what_is_no_question_is_not_judged() -> None:
     ask = lambda *_: pytest.fail("nothing must be asked")  # noqa: E731
-    assert verdict_on(scaling, [scaling], ask, NOW) is None
-    assert verdict_on(node, [node], ask, NOW) is None
+    for change in (
+        Change(T0, "scale", identity.replica("a/b/c/d"), "d is no longer seen", "chat"),
+        Change(T0, "driver", identity.gpu("GPU-1"), "580 → 590"),
+        Change(T0, "price", identity.pool("chat"), "price × 0.7", "chat"),
+        Change(T0, "node", identity.node("n1"), "n1 cordoned"),
+        Change(T0, "probe", identity.pool("chat"), "killed", "chat"),
+    ):
+        assert verdict_on(change, [change], ask, NOW) is None
+
+
+def across(factors: dict[str, list[Any]], seed: int = 0) -> World:
+    """Replicas by node, each slower by its factor."""
+    world, place = World(), 0
+    for node, slower in factors.items():
+        for factor in slower:
+            course = engine(daily(seed + place), factor, 10 * seed + place)
+            world.replica(f"r{place}", node=node, **course)
+            place += 1
+    return world
+
+
+DRIVER = Change(T0, "driver", identity.node("n1"), "GPU driver 580.95 → 590.44")
+
+
+def test_a_driver_that_slows_its_node_is_worse_beside_the_siblings_elsewhere() -> None:
+    verdict = judged(across({"n1": [step(T0, 1.0, 1.15)] * 2, "n2": [1.0] * 2}), DRIVER)
+    assert verdict.word is Word.WORSE
+    itl = of(verdict, s.ITL_MEAN)
+    assert itl.lower is not None and itl.upper is not None  # noqa: PT018
+    assert itl.lower <= 0.15 <= itl.upper
+    assert itl.pool == "chat"
+    assert verdict.text.startswith("chat: worse, time between tokens +")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_befell_the_siblings_too_was_not_the_nodes_doing(seed: int) -> None:
+    slower = step(T0, 1.0, 1.15)
+    verdict = judged(across({"n1": [slower] * 2, "n2": [slower] * 2}, seed), DRIVER)
+    assert of(verdict, s.ITL_MEAN).word is not Word.WORSE
+
+
+def test_without_siblings_a_node_is_compared_with_itself() -> None:
+    assert judged(across({"n1": [step(T0, 1.0, 1.15)] * 2}), DRIVER).word is Word.WORSE
+
+
+def test_each_pool_on_the_node_is_told_of_and_the_worst_word_stands() -> None:
+    world = across({"n1": [1.0] * 2, "n2": [1.0] * 2})
+    for place, node in enumerate(("n1", "n1", "n2")):
+        factor = step(T0, 1.0, 1.2) if node == "n1" else 1.0
+        course = engine(daily(40 + place), factor, 40 + place)
+        world.replica(f"c{place}", "code", node=node, **course)
+    verdict = judged(world, replace(DRIVER, kind="node", what="kernel of n1 6.8 → 6.12"))
+    assert verdict.word is Word.WORSE
+    assert "chat: no difference, " in verdict.text
+    assert "code: worse, " in verdict.text
+    assert {one["pool"] for one in verdict_json(verdict)["signals"]} == {"chat", "code"}
+
+
+def test_a_node_without_replicas_has_no_verdict() -> None:
+    world = across({"n2": [1.0]})
+
+    def ask(signal: Signal, start: float, end: float, every: float) -> Frame:
+        return world.frame(Watch(signal, end - start, every), end)
+
+    assert verdict_on(DRIVER, [DRIVER], ask, NOW) is None
 
 
 def test_a_pool_that_nobody_measured_is_said_to_be_so() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from scene_builder import NOW, World, step
 
-from incidents.rollout_verdict import AFTER
+from incidents.before_and_after import AFTER
 from service.verdicts import FRESH_SECONDS, Verdicts
 from tests.incidents.test_rollout_verdict import ROLLOUT, T0, pool
 from vocabulary.entities import Change
@@ -65,13 +65,15 @@ def test_a_store_that_does_not_answer_is_no_verdict() -> None:
     assert "does not answer" in told["text"]
 
 
-def test_the_api_judges_pools_alone(world: Any) -> None:
+def test_the_api_judges_rollouts_and_scaling_and_no_prices(world: Any) -> None:
     scaling = replace(ROLLOUT, kind="scale", what="2 → 3 replicas")
-    world.scene = scene(NOW, ROLLOUT, scaling)
+    price = replace(ROLLOUT, kind="price", what="price × 0.7")
+    world.scene = scene(NOW, ROLLOUT, scaling, price)
     store = Asked(pool([step(T0, 1.0, 1.12)] * 2))
     with world.client(verdict=Verdicts(store, lambda: world.scene)) as client:
         told = {one["kind"]: one for one in client.get("/api/v1/changes").json()["changes"]}
-    assert told["scale"]["verdict"] is None
+    assert told["price"]["verdict"] is None
+    assert told["scale"]["verdict"]["word"] in {"no_difference", "cannot_tell_yet"}
     verdict = told["rollout"]["verdict"]
     assert verdict["word"] == "worse"
     assert verdict["final"] is False
