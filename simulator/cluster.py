@@ -6,6 +6,7 @@ from decimal import Decimal
 import numpy as np
 
 from simulator.adapters import AdapterUse
+from simulator.agent_plans import AgentUse
 from simulator.allowances import Allowance
 from simulator.drafting import Drafting
 from simulator.engine_model import EngineModel
@@ -87,6 +88,7 @@ class ClusterSpec:
     pools: tuple[PoolSpec, ...]
     tenants: tuple[Tenant, ...]
     streams: tuple[Stream, ...]
+    agents: tuple[AgentUse, ...] = ()
     budgets: tuple[Allowance, ...] = ()
     name: str = "demo"
     uptime: float = 16 * 86_400.0

@@ -5,6 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from simulator.adapters import AdapterUse
+from simulator.agent_plans import AgentUse
+from simulator.allowances import Allowance
 from simulator.cluster import DEMO, ClusterSpec, NodeSpec, PoolSpec, Scaling
 from simulator.drafting import Drafting
 from simulator.engine_presets import PRESETS
@@ -91,8 +93,32 @@ ADAPTERS = replace(
 )
 """The demo's, but that callers of its chat pool name LoRA adapters, which all find a slot."""
 
+AGENTS = replace(
+    DEMO,
+    name="agents",
+    agents=(AgentUse("reviewer", "code-assist", "chat-70b", 0.03),),
+)
+"""The demo's, and an application of one tenant beside it whose calls are runs of agents."""
+
+FALLBACKS = replace(
+    HOSTED,
+    name="fallbacks",
+    pools=(
+        HOSTED.pools[0],
+        replace(HOSTED.pools[1], fallbacks=("chat-70b",)),
+        HOSTED.pools[2],
+        replace(HOSTED.pools[3], fallbacks=("chat-70b",)),
+    ),
+    budgets=(
+        Allowance("code-assist", Decimal(400)),
+        Allowance("batch-eval", Decimal(40), of="key"),
+    ),
+)
+"""The hosted one's, whose gateway falls back to its chat pool, and keeps budgets of two tenants
+that last with room to spare."""
+
 CLUSTERS: Mapping[str, ClusterSpec] = {
-    one.name: one for one in (DEMO, HELD_OUT, HOSTED, SPARE, DRAFTING, ADAPTERS)
+    one.name: one for one in (DEMO, HELD_OUT, HOSTED, SPARE, DRAFTING, ADAPTERS, AGENTS, FALLBACKS)
 }
 """By name."""
 

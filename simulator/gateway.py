@@ -16,11 +16,11 @@ import numpy as np
 
 from simulator.accounts import Account, Detour, Reason, list_price
 from simulator.allowances import Allowance, Purse, period_start
+from simulator.calls import Answer, Arrival
 from simulator.cluster import PoolSpec
 from simulator.engine import Engine
 from simulator.requests import Leaving, Outcome, Request
 from simulator.routing import Backend, BrokenRoute, Favour, Policy, Trickle
-from simulator.traffic import Answer, Arrival
 
 _OVERHEAD = 0.012
 """Seconds the gateway itself adds to a call. Our judgement."""

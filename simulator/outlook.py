@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.arrivals import asked
-from simulator.cluster import ClusterSpec, longest_prompts
+from simulator.cluster import ClusterSpec
+from simulator.cluster_traffic import traffic_of
 from simulator.ticks import tick_by_tick
-from simulator.traffic import open_traffic
 
 _TICK = 2.0
 
@@ -42,7 +42,7 @@ def outlook(spec: ClusterSpec, seed: int, start: float, seconds: float) -> list[
 
     What comes of time-outs, retries and autoscaling is not in it.
     """
-    traffic = open_traffic(seed, spec.tenants, spec.streams, longest_prompts(spec))
+    traffic = traffic_of(spec, seed)
     before = int(spec.warm_up / _TICK)
     ticks = before + max(1, int(seconds / _TICK))
     pools = [pool for pool in spec.pools if pool.replicas and traffic.of(pool=pool.name)]

@@ -91,6 +91,7 @@ def trouble(kind: type[Fault], values: Mapping[str, Any], spec: ClusterSpec) -> 
     if len(set(pools)) < len(pools):
         return f"to: calls cannot move from {pools[0]} to itself; name another pool"
     asked = {(one.tenant, one.pool) for one in spec.streams}
+    asked |= {(one.tenant, one.pool) for one in spec.agents}
     for pool in pools:
         if new or "tenant" not in given:
             if pool not in {at for _, at in asked}:

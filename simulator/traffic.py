@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from simulator.calls import Arrival
+from simulator.spans import SpanLog
 from simulator.traces import Trace, load
 from vocabulary.samples import Array
 
@@ -74,41 +76,6 @@ class Stream:
     """Independent replays of the trace that share the rate: that many teams behind one key."""
 
 
-class Arrival(NamedTuple):
-    """One call of one tenant."""
-
-    at: float
-    tenant: str
-    pool: str
-    input_tokens: int
-    output_tokens: int
-    cached: float
-    asker: "Asker | None" = None
-    """Who waits for the answer, where that decides what is asked next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a caller hears at last: after every retry and fallback."""
-
-    call: Arrival
-    at: float
-    model: str = ""
-    """The model that answered; empty when none did."""
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    error: str = ""
-
-
-class Asker(Protocol):
-    """Somebody who waits for answers."""
-
-    def hear(self, answer: Answer) -> None:
-        """A call has been answered, or has failed for good."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Bend:
     """What multiplies a stream at each moment of the past."""
@@ -174,12 +141,16 @@ class StreamSource:
         found = usual * self.tenant.season(local) * nightly * noise
         return np.asarray(found, dtype=np.float64)
 
+    def rate_at(self, now: float) -> float:
+        """Calls a second *now*, with what faults add; computed every few seconds."""
+        if now >= self.rate_until:
+            self.rate_now = float(self.rate(np.array([now]))[0])
+            self.rate_until = now + _RATE_HOLDS
+        return self.rate_now * self.rate_factor
+
     def until(self, start: float, end: float) -> Iterator[Arrival]:
         """The calls in [start, end)."""
-        if start >= self.rate_until:
-            self.rate_now = float(self.rate(np.array([start]))[0])
-            self.rate_until = start + _RATE_HOLDS
-        rate = self.rate_now * self.rate_factor
+        rate = self.rate_at(start)
         if rate <= 0.0:
             return
         at = start + self.due / rate
@@ -196,40 +167,6 @@ class StreamSource:
             )
             at += float(self.trace.gaps[self.position]) / rate
         self.due = (at - end) * rate
-
-
-@dataclass(slots=True)
-class AgentLoop:
-    """One key calling in a steady beat with a prompt that grows each time it reads itself."""
-
-    tenant: str
-    pool: str
-    interval: float
-    """Seconds between calls."""
-    input_tokens: float
-    growth: float
-    """Relative growth of the prompt from call to call."""
-    longest: int
-    output_tokens: int
-    cached: float
-    rng: np.random.Generator
-    next_at: float = -1.0
-
-    def until(self, start: float, end: float) -> Iterator[Arrival]:
-        """The calls in [start, end)."""
-        if self.next_at < 0:
-            self.next_at = start
-        while self.next_at < end:
-            yield Arrival(
-                max(start, self.next_at),
-                self.tenant,
-                self.pool,
-                min(self.longest, int(self.input_tokens)),
-                self.output_tokens,
-                self.cached,
-            )
-            self.input_tokens = min(float(self.longest), self.input_tokens * (1 + self.growth))
-            self.next_at += self.interval * float(self.rng.uniform(0.9, 1.1))
 
 
 @dataclass(slots=True)
@@ -270,6 +207,8 @@ class Traffic:
     sources: list[StreamSource]
     extra: list[Source] = field(default_factory=list)
     """What faults add."""
+    spans: SpanLog = field(default_factory=SpanLog)
+    """What applications trace of their agents."""
 
     def until(self, start: float, end: float) -> list[Arrival]:
         """Every call in [start, end), in order of time."""

@@ -12,7 +12,8 @@ from fleet.identity import pod_replica_id
 from fleet.identity import pool as pool_entity
 from fleet.identity import replica as replica_entity
 from simulator.ageing import age
-from simulator.cluster import DEMO, NAMESPACE, ClusterSpec, gpu_places, longest_prompts
+from simulator.cluster import DEMO, NAMESPACE, ClusterSpec, gpu_places
+from simulator.cluster_traffic import traffic_of
 from simulator.controllers import Autoscaler, Deployment, Rollout
 from simulator.engine_model import EngineModel
 from simulator.fault import Fault, Injection
@@ -26,7 +27,6 @@ from simulator.pages.text import Writer
 from simulator.pods import Nursery, Pod, Stage
 from simulator.scheduling import Scheduling
 from simulator.sight import Door, Sight
-from simulator.traffic import open_traffic
 from vocabulary.entities import Change, Entity
 from vocabulary.errors import SourceDown, SourceHung
 from vocabulary.samples import Labels, labels_of
@@ -61,12 +61,7 @@ class World:
         self.outside = Outside(spec, seed)
         self.bank = GpuBank(gpu_places(spec, seed), np.random.default_rng([seed, 3]))
         self.holdings = Holdings(self.bank, self.now)
-        self.traffic = open_traffic(
-            seed,
-            spec.tenants,
-            spec.streams,
-            longest_prompts(spec),
-        )
+        self.traffic = traffic_of(spec, seed)
         self.deployments = {
             pool.name: Deployment(
                 pool, pool.replicas, self._nursery.letters(9), pool.version, pool.model, pool.engine

@@ -6,18 +6,26 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from fleet.identity import tenant
+from simulator.agent_loop import AgentLoop
+from simulator.agent_runs import AgentSource
 from simulator.fault import Fault, log_sampled, sampled
-from simulator.traffic import AgentLoop
 from vocabulary.entities import Entity
 from vocabulary.failure_modes import RUNAWAY_AGENT, FailureMode, Severity
 
 if TYPE_CHECKING:
     from simulator.world import World
 
+_CALLS_OF_A_RUN = 0.15
+"""Calls a second of one run that finds no end: an answer and a tool take some seven seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunawayAgent(Fault):
-    """One key, a steady beat, a prompt that grows to the limit, short answers."""
+    """One key, prompts that grow to the limit, short answers.
+
+    A tenant that has runs of agents gets some of them that find no end; any other a loop that
+    calls in a steady beat.
+    """
 
     failure_mode: ClassVar[FailureMode] = RUNAWAY_AGENT
     detect_within: ClassVar[float] = 900.0
@@ -40,7 +48,13 @@ class RunawayAgent(Fault):
     """Seconds until somebody stops it: 2 to 11 hours are reported."""
 
     def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:
-        if elapsed == 0.0:
+        if elapsed > 0.0:
+            return
+        agents = self._agents(world)
+        if agents:
+            for _ in range(max(1, round(self.rate / _CALLS_OF_A_RUN))):
+                agents[0].begin(world.now, endless=True)
+        else:
             longest = int(world.spec.pool(self.pool).engine.max_context * 0.9)
             world.traffic.extra.append(
                 AgentLoop(
@@ -53,15 +67,22 @@ class RunawayAgent(Fault):
                     self.output_tokens,
                     self.cached,
                     rng,
+                    world.traffic.spans,
                 )
             )
 
     def clear(self, world: "World") -> None:
-        world.traffic.extra = [
-            one
-            for one in world.traffic.extra
-            if not (isinstance(one, AgentLoop) and one.tenant == self.tenant)
-        ]
+        for agent in self._agents(world):
+            agent.stop(world.now)
+        loops = [one for one in world.traffic.extra if isinstance(one, AgentLoop)]
+        for loop in loops:
+            if loop.tenant == self.tenant:
+                loop.stop(world.now)
+                world.traffic.extra.remove(loop)
+
+    def _agents(self, world: "World") -> list[AgentSource]:
+        found = world.traffic.of(self.tenant, self.pool)
+        return [one for one in found if isinstance(one, AgentSource)]
 
     def entities(self) -> tuple[Entity, ...]:
         return (tenant(self.tenant),)

@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from simulator.calls import Arrival
 from simulator.cluster import PoolSpec
 from simulator.engine import Engine
 from simulator.engine_model import EngineModel
@@ -14,7 +15,6 @@ from simulator.gateway import Gateway
 from simulator.gpus import L4
 from simulator.pages.litellm import spend
 from simulator.tallies import Tally
-from simulator.traffic import Arrival
 
 MODEL = EngineModel(0.02, 0.0004, 1e-7, 0.0001, 50_000, 64, 2048, 16_384, 30.0)
 POOL = PoolSpec(

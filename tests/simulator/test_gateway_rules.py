@@ -8,6 +8,7 @@ import pytest
 
 from collectors.litellm import Litellm
 from simulator.allowances import Allowance
+from simulator.calls import Answer, Arrival
 from simulator.cluster import PoolSpec
 from simulator.engine import Engine
 from simulator.engine_model import EngineModel
@@ -16,7 +17,6 @@ from simulator.gpus import L4
 from simulator.pages import litellm
 from simulator.pages.text import Writer
 from simulator.tallies import Tally
-from simulator.traffic import Answer, Arrival
 from vocabulary.metrics import GATEWAY_OPERATIONS
 
 MODEL = EngineModel(0.02, 0.0004, 1e-7, 0.0001, 50_000, 64, 2048, 16_384, 30.0)

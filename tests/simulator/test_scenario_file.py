@@ -100,7 +100,7 @@ WRONG = [
     (("start", "someday"), r"start: .*friday 18:00"),
     (("start", "2025-11-21 18:00:00"), r"start: .*say the zone too"),
     (("start", "1825-11-21T18:00:00Z"), r"start: .*year from 2000"),
-    (("cluster", "nowhere"), r"cluster: .*'demo', 'held-out', .* or 'adapters'"),
+    (("cluster", "nowhere"), r"cluster: .*'demo', 'held-out', .* or 'fallbacks'"),
     (("events/0/inject", "F99"), r"events\[0\].*nothing is called 'F99'"),
     (("events/0/inject", "engine_staled"), r"events\[0\].*mean `engine_stalled`"),
     (("events/0/with/duratoin", 5), r"events\[0\]\.with\.duratoin: .*mean `duration`"),

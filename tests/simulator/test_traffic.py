@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 import simulator
+from simulator.agent_loop import AgentLoop
+from simulator.calls import Arrival
 from simulator.cluster import DEMO
+from simulator.spans import SpanLog
 from simulator.traces import load
-from simulator.traffic import AgentLoop, Arrival, Stream, Tenant, Traffic, Window, open_traffic
+from simulator.traffic import Stream, Tenant, Traffic, Window, open_traffic
 
 MONDAY = 1_700_438_400.0
 DAY = 86_400.0
@@ -107,7 +110,9 @@ def test_levers_of_faults_change_rate_and_prompts() -> None:
 
 
 def test_an_agent_loop_beats_steadily_and_its_prompt_grows_to_the_cap() -> None:
-    loop = AgentLoop("t", "p", 2.0, 1000.0, 0.05, 9000, 60, 0.8, np.random.default_rng(1))
+    loop = AgentLoop(
+        "t", "p", 2.0, 1000.0, 0.05, 9000, 60, 0.8, np.random.default_rng(1), SpanLog()
+    )
     calls = [call for start in range(0, 600, 5) for call in loop.until(start, start + 5)]
     gaps = np.diff([call.at for call in calls])
     assert gaps.std() / gaps.mean() < 0.2
