@@ -2,12 +2,25 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
+from simulator.adapters import AdapterUse
+from simulator.agent_plans import AgentUse
+from simulator.allowances import Allowance
 from simulator.cluster import ClusterSpec, NodeSpec, PoolSpec, Scaling
+from simulator.drafting import Drafting
 from simulator.engine_model import EngineModel
 from simulator.engine_presets import PRESETS
 from simulator.gpus import GPU_KINDS
-from simulator.scenario_shape import ClusterShape, EngineShape, PoolShape, TenantShape
+from simulator.outside import PROVIDER
+from simulator.scenario_shape import (
+    ClusterShape,
+    EngineShape,
+    PoolShape,
+    ProviderShape,
+    RouteShape,
+    TenantShape,
+)
 from simulator.traffic import Stream, Tenant, Window
 from vocabulary.errors import ConfigError
 
@@ -22,43 +35,66 @@ def cluster_of(shape: ClusterShape) -> ClusterSpec:
         ("nodes", shape.nodes),
         ("pools", shape.pools),
         ("tenants", shape.tenants),
+        ("agents", shape.agents),
     ):
         _demand_unique(kind, [one.name for one in entries])
+    routes = (*shape.pools, *shape.providers)
+    _demand_unique("providers", [one.name for one in routes], first=len(shape.pools))
     _demand_unique("pools", [one.model for one in shape.pools], "model")
+    _demand_unique("providers", [one.model for one in routes], "model", first=len(shape.pools))
     _demand_known(shape)
     _demand_room(shape)
     spec = ClusterSpec(
         nodes=tuple(NodeSpec(one.name, GPU_KINDS[one.gpu], one.count) for one in shape.nodes),
-        pools=tuple(_pool(f"cluster.pools[{i}]", one) for i, one in enumerate(shape.pools)),
+        pools=(
+            *(_pool(f"cluster.pools[{i}]", one) for i, one in enumerate(shape.pools)),
+            *(_provider(one) for one in shape.providers),
+        ),
         tenants=tuple(_tenant(one) for one in shape.tenants),
         streams=tuple(
             Stream(one.tenant, one.pool, one.trace, one.rate, one.cached, one.voices)
             for one in shape.streams
         ),
+        agents=tuple(AgentUse(**dict(one)) for one in shape.agents),
+        budgets=tuple(Allowance(**dict(one)) for one in shape.budgets),
         name=shape.name,
     )
     return spec if shape.uptime is None else dataclasses.replace(spec, uptime=shape.uptime)
 
 
-def _demand_unique(kind: str, names: Sequence[str], key: str = "name") -> None:
-    for position, name in enumerate(names):
-        if name in names[:position]:
+def _demand_unique(kind: str, names: Sequence[str], key: str = "name", first: int = 0) -> None:
+    """That no name stands twice; those before *first* are of another list and are only taken."""
+    for position, name in enumerate(names[first:]):
+        if name in names[: first + position]:
             raise ConfigError(f"cluster.{kind}[{position}].{key}: {name!r} is taken; name another")
 
 
 def _demand_known(shape: ClusterShape) -> None:
+    """That whoever is named is there."""
     known = {
         "tenant": [one.name for one in shape.tenants],
-        "pool": [one.name for one in shape.pools],
+        "pool": [one.name for one in (*shape.pools, *shape.providers)],
     }
-    for position, one in enumerate(shape.streams):
-        for field, names in known.items():
-            name = getattr(one, field)
-            if name not in names:
-                raise ConfigError(
-                    f"cluster.streams[{position}].{field}: there is no {field} {name!r}; "
-                    f"known: {', '.join(names)}"
-                )
+    for kind, entries in (
+        ("streams", shape.streams),
+        ("agents", shape.agents),
+        ("budgets", shape.budgets),
+    ):
+        for position, one in enumerate(entries):
+            for field, names in known.items():
+                _demand_one(f"{kind}[{position}].{field}", getattr(one, field, None), names, field)
+    for kind, routes in (("pools", shape.pools), ("providers", shape.providers)):
+        for position, route in enumerate(routes):
+            others = [name for name in known["pool"] if name != route.name]
+            for name in route.fallbacks:
+                _demand_one(f"{kind}[{position}].fallbacks", name, others, "other pool")
+
+
+def _demand_one(where: str, name: str | None, known: Sequence[str], what: str) -> None:
+    if name is not None and name not in known:
+        raise ConfigError(
+            f"cluster.{where}: there is no {what} {name!r}; known: {', '.join(known)}"
+        )
 
 
 def _demand_room(shape: ClusterShape) -> None:
@@ -78,23 +114,46 @@ def _demand_room(shape: ClusterShape) -> None:
 
 
 def _pool(where: str, shape: PoolShape) -> PoolSpec:
-    scaling = shape.scaling
+    scaling, drafting, adapters = shape.scaling, shape.drafting, shape.adapters
     return PoolSpec(
-        name=shape.name,
         server=shape.server,
-        model=shape.model,
         version=shape.version,
         gpu=GPU_KINDS[shape.gpu],
         gpus_per_replica=shape.gpus_per_replica,
         replicas=shape.replicas,
         engine=_engine(f"{where}.engine", shape.engine),
-        usd_per_million_input=shape.usd_per_million.input,
-        usd_per_million_output=shape.usd_per_million.output,
-        usd_per_million_cached=shape.usd_per_million.cached,
         scaling=None if scaling is None else Scaling(**dict(scaling)),
-        timeout=shape.timeout,
-        retries=shape.retries,
+        drafting=None if drafting is None else Drafting(**dict(drafting)),
+        adapters=None if adapters is None else AdapterUse(**dict(adapters)),
+        **_route(shape),
     )
+
+
+def _provider(shape: ProviderShape) -> PoolSpec:
+    """A pool of nothing: of its engine and GPU only the longest prompt counts."""
+    preset = next(iter(PRESETS.values()))
+    return PoolSpec(
+        server=PROVIDER,
+        version="",
+        gpu=next(iter(GPU_KINDS.values())),
+        gpus_per_replica=0,
+        replicas=0,
+        engine=dataclasses.replace(preset, max_context=shape.context),
+        **_route(shape),
+    )
+
+
+def _route(shape: RouteShape) -> dict[str, Any]:
+    return {
+        "name": shape.name,
+        "model": shape.model,
+        "usd_per_million_input": shape.usd_per_million.input,
+        "usd_per_million_output": shape.usd_per_million.output,
+        "usd_per_million_cached": shape.usd_per_million.cached,
+        "timeout": shape.timeout,
+        "retries": shape.retries,
+        "fallbacks": shape.fallbacks,
+    }
 
 
 def _engine(where: str, shape: EngineShape) -> EngineModel:

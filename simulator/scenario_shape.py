@@ -12,7 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from simulator.adapters import AdapterUse
+from simulator.agent_plans import AgentUse
+from simulator.allowances import Allowance
 from simulator.clusters import CLUSTERS
+from simulator.drafting import Drafting
 from simulator.engine_presets import PRESETS
 from simulator.gpus import GPU_KINDS
 from simulator.pages.servers import SERVERS
@@ -21,6 +25,9 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = r"\d+(\.\d+)?[smhd]"
 _START = r"(monday|tuesday|wednesday|thursday|friday|saturday|sunday) ([01]\d|2[0-3]):[0-5]\d"
 _MOST_SECONDS = 28 * 86_400.0
+_DRAFTING, _ADAPTERS = Drafting(), AdapterUse()
+_AGENT, _BUDGET = AgentUse("", "", "", 1.0), Allowance("", Decimal(0))
+"""What holds where a file says nothing."""
 
 
 def _seconds(value: Any) -> Any:
@@ -138,24 +145,64 @@ class ScalingShape(Shape):
     """How long a surplus must last before one is taken away."""
 
 
-class PoolShape(Shape):
-    """The replicas of one model behind one route."""
+class DraftingShape(Shape):
+    """Speculative decoding."""
+
+    tokens: Annotated[Count, Field(le=16)] = _DRAFTING.tokens
+    """Tokens that are proposed for each request and step."""
+    accepted: Share = _DRAFTING.accepted
+    """Chance that a proposed token is taken, when all before it were."""
+    cost: Annotated[float, Field(ge=0, le=2, strict=True)] = _DRAFTING.cost
+    """Share by which one proposed token makes a step longer."""
+
+
+class AdaptersShape(Shape):
+    """LoRA adapters that callers name."""
+
+    slots: Annotated[Count, Field(le=256)] = _ADAPTERS.slots
+    """Adapters in one batch, and adapters that stay loaded."""
+    asked: Annotated[Count, Field(le=10_000)] = _ADAPTERS.asked
+    """Adapters that callers name, all alike."""
+    share: Share = _ADAPTERS.share
+    """Share of calls that name one."""
+    load_seconds: Annotated[Seconds, Field(le=600)] = _ADAPTERS.load_seconds
+    """What loading one takes, in which no step runs."""
+
+
+class RouteShape(Shape):
+    """How the gateway calls what stands behind one route, and what it books for it."""
 
     name: Name
-    server: Literal[tuple(SERVERS)]  # type: ignore[valid-type]
     model: Name
+    usd_per_million: PriceShape
+    timeout: Annotated[Seconds, Field(ge=1)] = 120.0
+    """How long the gateway waits for an answer."""
+    retries: Annotated[int, Field(ge=0, le=10, strict=True)] = 2
+    """How often the gateway tries again."""
+    fallbacks: Annotated[tuple[Name, ...], Field(max_length=5)] = ()
+    """Pools or providers asked, one after the other, for calls that failed here for good."""
+
+
+class ProviderShape(RouteShape):
+    """A model that somebody else serves: no replicas, no pages, only the gateway's word."""
+
+    context: Annotated[Count, Field(ge=512)] = 131_072
+    """Longest prompt with its answer, tokens."""
+
+
+class PoolShape(RouteShape):
+    """The replicas of one model behind one route."""
+
+    server: Literal[tuple(SERVERS)]  # type: ignore[valid-type]
     version: Annotated[str, Field(min_length=1, max_length=60)]
     """Of the server's image; in quotes where YAML would take it for a number."""
     gpu: Literal[tuple(GPU_KINDS)]  # type: ignore[valid-type]
     gpus_per_replica: Annotated[Count, Field(le=16)] = 1
     replicas: Annotated[Count, Field(le=64)]
     engine: EngineShape
-    usd_per_million: PriceShape
     scaling: ScalingShape | None = None
-    timeout: Annotated[Seconds, Field(ge=1)] = 120.0
-    """How long the gateway waits for an answer."""
-    retries: Annotated[int, Field(ge=0, le=10, strict=True)] = 2
-    """How often the gateway tries again."""
+    drafting: DraftingShape | None = None
+    adapters: AdaptersShape | None = None
 
 
 class NightlyShape(Shape):
@@ -196,6 +243,50 @@ class StreamShape(Shape):
     """Independent replays of the trace that share the rate."""
 
 
+class AgentShape(Shape):
+    """An application of one tenant whose calls are runs of an agent: trees of calls."""
+
+    name: Name
+    tenant: Name
+    pool: Name
+    """A pool or a provider."""
+    rate: Annotated[float, Field(gt=0, le=10, strict=True)]
+    """Runs a second, mean over a week."""
+    steps: Annotated[float, Field(ge=1, le=100)] = _AGENT.steps
+    """Calls of one agent in a run, mean; agents that work for one have half as many."""
+    most_steps: Annotated[Count, Field(le=100)] = _AGENT.most_steps
+    """After which an agent answers."""
+    delegates: Share = _AGENT.delegates
+    """Chance that a step hands work to other agents instead of to tools."""
+    fan_out: Annotated[Count, Field(le=10)] = _AGENT.fan_out
+    """Most agents at work for one step, side by side."""
+    depth: Annotated[Count, Field(le=4)] = _AGENT.depth
+    """Agents below each other, the first counted."""
+    tool_seconds: Annotated[Seconds, Field(le=600)] = _AGENT.tool_seconds
+    """Median of what a tool takes."""
+    tool_tokens: Annotated[Count, Field(le=6000)] = _AGENT.tool_tokens
+    """Median of what a tool adds to the prompt."""
+    system_tokens: Annotated[Count, Field(le=100_000)] = _AGENT.system_tokens
+    """Instructions and tools, alike in every run and so in the prefix cache."""
+    task_tokens: Annotated[Count, Field(le=100_000)] = _AGENT.task_tokens
+    """Median of what an agent is told to do."""
+    answer_tokens: Annotated[Count, Field(le=10_000)] = _AGENT.answer_tokens
+    """Median answer of a step; the last is four times as long."""
+
+
+class BudgetShape(Shape):
+    """What one tenant may spend at the gateway in a period before its calls are refused."""
+
+    tenant: Name
+    usd: Money
+    period: Annotated[Seconds, Field(ge=60)] = _BUDGET.period
+    """After which it begins anew, counted from midnight UTC."""
+    of: Literal["team", "key"] = "team"
+    """Which of the two LiteLLM keeps it for."""
+    status: Literal[422, 429] = 422
+    """What a refusal is answered with; 429 in older versions of LiteLLM."""
+
+
 class ClusterShape(Shape):
     """A cluster of your own."""
 
@@ -204,6 +295,9 @@ class ClusterShape(Shape):
     pools: Annotated[tuple[PoolShape, ...], Field(min_length=1, max_length=32)]
     tenants: Annotated[tuple[TenantShape, ...], Field(min_length=1, max_length=200)]
     streams: Annotated[tuple[StreamShape, ...], Field(min_length=1, max_length=500)]
+    providers: Annotated[tuple[ProviderShape, ...], Field(max_length=16)] = ()
+    agents: Annotated[tuple[AgentShape, ...], Field(max_length=100)] = ()
+    budgets: Annotated[tuple[BudgetShape, ...], Field(max_length=200)] = ()
     uptime: Annotated[Seconds, Field(ge=3600)] | None = None
     """How long every process has been up at the start; 16 days when not given."""
 

@@ -1,6 +1,8 @@
 """Scenario files: what they mean, what is refused and with which words, and the examples."""
 
 import re
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,13 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from simulator.adapters import AdapterUse
+from simulator.agent_plans import AgentUse
+from simulator.allowances import Allowance
+from simulator.drafting import Drafting
 from simulator.faults.engine_stalled import EngineStalled
 from simulator.faults.straggler_gpu import StragglerGpu
+from simulator.outside import PROVIDER
 from simulator.scenario_file import read_scenario
 from simulator.schedule import WEEK_START
 from simulator.world import World
@@ -199,3 +206,57 @@ def test_each_example_happens_as_it_says(file: Path) -> None:
         assert truth["began"]
         assert truth["entities"]
         assert all(one.partition("/")[2] for one in truth["entities"])
+
+
+def test_every_feature_of_a_cluster_can_be_written(tmp_path: Path) -> None:
+    price = {"input": 3, "output": 15, "cached": 0.3}
+    hosted = {"name": "far", "model": "far-1", "usd_per_million": price, "context": 200_000}
+    agent = {"name": "helper", "tenant": "t1", "pool": "far", "rate": 0.1, "depth": 3}
+    found = read_scenario(
+        put(
+            tmp_path,
+            ("cluster/pools/0/drafting", {"tokens": 5}),
+            ("cluster/pools/0/adapters", {"asked": 9, "load_seconds": "2s"}),
+            ("cluster/pools/0/fallbacks", ["far"]),
+            ("cluster/providers", [hosted]),
+            ("cluster/agents", [agent]),
+            ("cluster/budgets", [{"tenant": "t1", "usd": 12.5, "period": "7d", "status": 429}]),
+        )
+    ).cluster
+    own, far = found.pool("p1"), found.pool("far")
+    assert own.drafting == Drafting(tokens=5)
+    assert own.adapters == AdapterUse(asked=9, load_seconds=2.0)
+    assert own.fallbacks == ("far",)
+    assert (far.server, far.replicas, far.engine.max_context) == (PROVIDER, 0, 200_000)
+    assert far.usd_per_million_output == 15
+    assert found.agents == (AgentUse("helper", "t1", "far", 0.1, depth=3),)
+    assert found.budgets == (Allowance("t1", Decimal("12.5"), 7 * 86_400.0, status=429),)
+    world = World(1, WEEK_START, replace(found, warm_up=60.0, uptime=7200.0))
+    world.advance(WEEK_START + 60.0)
+    assert world.gateway.account("t1", "far").succeeded > 0
+
+
+ADDED = [
+    (("cluster/pools/0/fallbacks", ["p1"]), r"pools\[0\]\.fallbacks: there is no other pool 'p1'"),
+    (("cluster/pools/0/drafting", {"token": 3}), r"drafting\.token: .*mean `tokens`"),
+    (("cluster/pools/0/adapters", {"share": 2}), r"pools\[0\]\.adapters\.share"),
+    (("cluster/budgets", [{"tenant": "t2", "usd": 1}]), r"budgets\[0\]\.tenant: .*no tenant 't2'"),
+    (("cluster/budgets", [{"tenant": "t1", "usd": 1, "status": 500}]), r"status: .*422 or 429"),
+    (
+        ("cluster/agents", [{"name": "a", "tenant": "t1", "pool": "p9", "rate": 1}]),
+        r"agents\[0\]\.pool: there is no pool 'p9'; known: p1",
+    ),
+    (
+        ("cluster/providers", [{"name": "p1", "model": "x",
+                                "usd_per_million": {"input": 1, "output": 1, "cached": 1}}]),
+        r"providers\[0\]\.name: 'p1' is taken",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "words"), ADDED, ids=[one[1][:24] for one in ADDED])
+def test_a_mistake_in_a_feature_is_answered_with_its_place(
+    tmp_path: Path, change: tuple[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        read_scenario(put(tmp_path, change))
