@@ -72,6 +72,8 @@ class Fault(ABC):
     from the first second."""
     only_on: ClassVar[str] = ""
     """Name of the only cluster that has what it is about; empty for what happens anywhere."""
+    also_on: ClassVar[tuple[str, ...]] = ()
+    """Others that have it too, for who asks for one of them."""
     unsimulated: ClassVar[str] = ""
     """Why its effect cannot be simulated honestly; it is then left out of every score."""
     duration: float

@@ -185,8 +185,14 @@ def cases(
     """
     for seed in seeds:
         for kind in wanted:
-            if not kind.unsimulated and (not kind.only_on or cluster == DEMO.name):
-                yield alone(kind, seed, kind.only_on or cluster)
+            where = _home(kind, cluster)
+            if not kind.unsimulated and cluster in (where, DEMO.name):
+                yield alone(kind, seed, where)
+
+
+def _home(kind: type[Fault], cluster: str) -> str:
+    """Where *kind* is drilled when *cluster* is: there, or where there is what it is about."""
+    return cluster if not kind.only_on or cluster in kind.also_on else kind.only_on
 
 
 def alone(kind: type[Fault], seed: int, cluster: str) -> Case:
@@ -267,7 +273,7 @@ def named_case(corpus: Corpus, name: str, seed: int, cluster: str) -> Case:
         return calm(seed, 1.0, cluster)
     if " " not in name:
         kind = corpus.named(name)
-        return alone(kind, seed, kind.only_on or cluster)
+        return alone(kind, seed, _home(kind, cluster))
     for one in overlapping(corpus, [seed], cluster):
         if one.name.lower() == name.lower():
             return one

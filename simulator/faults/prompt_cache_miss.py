@@ -23,6 +23,7 @@ class PromptCacheMiss(Fault):
     severity: ClassVar[Severity] = Severity.WARNING
     first_cards: ClassVar[tuple[str, ...]] = ("R18", "R03")
     only_on: ClassVar[str] = "hosted"
+    also_on: ClassVar[tuple[str, ...]] = ("fallbacks",)
     pool: str = "frontier"
     """Name of the route to the provider."""
     tenant: str = "support-bot"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProviderErrors(Fault):
-    """Errors behind one provider alone, and calls that are tried again."""
+    """Errors behind one provider alone, and calls that are tried again, or fall back elsewhere."""
 
     failure_mode: ClassVar[FailureMode] = PROVIDER_ERRORS
     detect_within: ClassVar[float] = 600.0
@@ -24,6 +24,7 @@ class ProviderErrors(Fault):
     severity: ClassVar[Severity] = Severity.CRITICAL
     first_cards: ClassVar[tuple[str, ...]] = ("R19", "R05")
     only_on: ClassVar[str] = "hosted"
+    also_on: ClassVar[tuple[str, ...]] = ("fallbacks",)
     pool: str = "frontier"
     """Name of the route to it."""
     refused: float = sampled(0.3, 0.9, 0.6)
