@@ -16,6 +16,7 @@ from incidents.places import Map
 from incidents.readings import Readings
 from incidents.settings import DeskSettings
 from incidents.tracking import Case, Tracked
+from incidents.traffic import near
 from vocabulary.entities import Entity
 from vocabulary.incidents import EvidenceRecord, Impact, Incident
 
@@ -63,7 +64,8 @@ class Assembler:
     ) -> Incident:
         first, old = root(tracked, self.settings), case.incident
         since = min(old.opened_at, *(one.since for one in tracked))
-        found = causes.nearby(readings.scene.changes, tracked, since, self.settings)
+        traffic = near(old.changes, tracked, since, readings, self.settings)
+        found = causes.nearby(readings.scene.changes, tracked, since, self.settings, traffic)
         changes = found or old.changes
         cost = impact.assess(tracked, since, drawn, readings, self.price, self.settings)
         case.worst_usd = _more(case.worst_usd, cost.usd_per_hour)

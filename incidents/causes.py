@@ -7,14 +7,16 @@ turn. The weights are our judgement; the same findings always give the same orde
 """
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
-from incidents.correlation import link
+from incidents.change_fit import ACTS, TRAFFIC, fits, rank_of
+from incidents.correlation import link, root
 from incidents.explains import SYMPTOMS
 from incidents.readings import Readings
 from incidents.settings import DeskSettings
 from incidents.suspicion import suspicions
 from incidents.tracking import Tracked
-from vocabulary import failure_modes as f
+from metering.prices import spellings
 from vocabulary.entities import Change, EntityKind
 from vocabulary.incidents import Cause, NearbyChange
 
@@ -24,19 +26,8 @@ UNKNOWN = 0.1
 MAX_CAUSES = 5
 MAX_CHANGES = 10
 
-_ACTS = frozenset({"rollout", "config", "model", "driver", "price"})
-"""Kinds of change that are somebody's act wherever they are seen."""
-
 _CONSEQUENCES = frozenset({"restart", "scale"})
 """Kinds that are as often what a fault does: suspects only of a pool, and only before the onset."""
-
-_NOT_BY_CHANGE = frozenset(
-    {
-        f.STRAGGLER_GPU, f.GPU_LOST, f.GPU_MEMORY_FAULT, f.GPU_LINK_FAULT, f.GPU_THROTTLING,
-        f.TENANT_HOG,
-    }
-)  # fmt: skip
-"""Modes that a rollout does not bring about."""
 
 
 def rank(
@@ -74,26 +65,40 @@ def _best_of_each(scored: Iterable[tuple[float, str, Cause]]) -> list[tuple[floa
 
 
 def nearby(
-    changes: Iterable[Change], tracked: Sequence[Tracked], since: float, settings: DeskSettings
+    changes: Iterable[Change],
+    tracked: Sequence[Tracked],
+    since: float,
+    settings: DeskSettings,
+    traffic: Iterable[NearbyChange] = (),
 ) -> tuple[NearbyChange, ...]:
-    """Changes close to the onset in time and to the findings in topology.
+    """Changes close to the onset in time and to the findings in topology, with the *traffic*'s own.
 
-    What somebody did comes before what was merely seen to happen, then the nearest first.
+    The likeliest for what the findings come from is first.
     """
     here = frozenset[str]().union(*(one.acts_on for one in tracked))
-    found = []
+    found = list(traffic)
     for change in changes:
         offset = change.at - since
-        if -settings.change_before_seconds <= offset <= settings.change_after_seconds:
-            touched = {str(change.entity), f"pool/{change.pool}", f"model/{change.entity.id}"}
-            if touched & here:
-                found.append(
-                    NearbyChange(change.at, change.kind, change.entity, change.what, offset)
-                )
-    found.sort(
-        key=lambda one: (one.kind not in _ACTS, abs(one.offset_seconds), str(one.entity), one.what)
-    )
+        near = -settings.change_before_seconds <= offset <= settings.change_after_seconds
+        if near and _touches(change, here, tracked):
+            found.append(NearbyChange(change.at, change.kind, change.entity, change.what, offset))
+    if not found:
+        return ()
+    mode = root(tracked, settings).mode
+    found.sort(key=lambda one: rank_of(one, mode))
     return tuple(found[:MAX_CHANGES])
+
+
+def _touches(change: Change, here: AbstractSet[str], tracked: Sequence[Tracked]) -> bool:
+    """Whether *change* was made to anything the findings are about; lists name models otherwise."""
+    touched = {str(change.entity), f"pool/{change.pool}", f"model/{change.entity.id}"}
+    if touched & here:
+        return True
+    if change.kind != "price" or not any(fits(change, one.mode) for one in tracked):
+        return False
+    models = {one.model for one in tracked if one.model}
+    listed = any(change.entity.id in spellings(model) for model in models)
+    return listed or not models or change.entity.kind is EntityKind.CLUSTER
 
 
 def _judge(
@@ -125,12 +130,12 @@ def _judge(
 def _suspect(
     one: Tracked, changes: Sequence[NearbyChange], settings: DeskSettings
 ) -> NearbyChange | None:
-    """The nearest change that may have brought *one* about."""
-    if one.mode in _NOT_BY_CHANGE:
-        return None
+    """The likeliest change that may have brought *one* about; callers are judged by suspicion."""
     for change in changes:
+        if change.kind == TRAFFIC or not fits(change, one.mode):
+            continue
         offset = change.at - one.since
-        latest = settings.change_after_seconds if change.kind in _ACTS else 0.0
+        latest = settings.change_after_seconds if change.kind in ACTS else 0.0
         seen_only = change.kind in _CONSEQUENCES and change.entity.kind is not EntityKind.POOL
         if -settings.change_before_seconds <= offset <= latest and not seen_only:
             return change

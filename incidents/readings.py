@@ -1,6 +1,6 @@
 """Series of one tick by who they are about, looked up once for all incidents."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +25,12 @@ class Readings:
     write_ups_left: int = 1250
     """New incidents that this tick writes up in full; of more it says what and where, and the next
     ticks write them up. Our judgement: a second and a half of work."""
+    traffic_left: int = 50
+    """Incidents whose traffic this tick still has time to look at."""
     _rows: dict[tuple[str, str], tuple[Array, dict[str, Array]]] = field(default_factory=dict)
+    _parts: dict[tuple[tuple[str, ...], str, frozenset[str]], tuple[Array, dict[str, Array]]] = (
+        field(default_factory=dict)
+    )
 
     def series(self, signal: Signal, label: str, value: str) -> tuple[Array, Array] | None:
         """Times and values where *label* is *value*, summed over the rest; None when unmeasured."""
@@ -80,9 +85,17 @@ class Readings:
         return sum(amounts) if amounts else None
 
     def parts(
-        self, signals: Iterable[Signal], label: str, models: Collection[str]
+        self, signals: Sequence[Signal], label: str, models: Collection[str]
     ) -> tuple[Array, dict[str, Array]]:
         """Times, and what each *label* has of *signals* at *models*; unknown minutes are 0."""
+        key = (tuple(one.name for one in signals), label, frozenset(models))
+        if key not in self._parts:
+            self._parts[key] = self._added_up(signals, label, models)
+        return self._parts[key]
+
+    def _added_up(
+        self, signals: Iterable[Signal], label: str, models: Collection[str]
+    ) -> tuple[Array, dict[str, Array]]:
         found: dict[str, Array] = {}
         times: Array = np.empty(0)
         for signal in signals:

@@ -127,6 +127,20 @@ class PriceBook:
             return self._gpus[max(fitting, key=len)]
         return self._default_gpu or Unpriced(product or "GPU of unknown kind")
 
+    def listed(self) -> dict[str, str]:
+        """Every price in words that differ when it does: models by name, GPUs as `gpu h100 80gb`.
+
+        Money is USD per million tokens, and per hour of a GPU.
+        """
+        gpus = {f"gpu {' '.join(sorted(key))}": price for key, price in self._gpus.items()}
+        gpus |= {f"gpu {name}": price for name, price in self._instances.items()}
+        if self._default_gpu is not None:
+            gpus["gpu that is not known"] = self._default_gpu
+        return {
+            **{key: _in_words(price.rates) for key, price in self._tokens.items()},
+            **{name: f"{plain(price.usd_per_hour)} USD/h" for name, price in gpus.items()},
+        }
+
     def _add(self, layer: Mapping[str, Any]) -> None:
         source, date = str(layer.get("source", "your price file")), str(layer.get("date", ""))
         for key, entry in layer.get("tokens", {}).items():
@@ -154,6 +168,17 @@ class PriceBook:
         ]
         text = json.dumps(content, sort_keys=True, default=_fixed)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _in_words(rates: Rates) -> str:
+    """`input 2.5, output 10`; a kind that costs what its whole costs is not named."""
+    whole = {"cache_read": rates.input, "cache_write": rates.input, "reasoning": rates.output}
+    named = (
+        f"{name.replace('_', ' ')} {plain(getattr(rates, name).scaleb(_MILLION))}"
+        for name in _RATES
+        if whole.get(name) != getattr(rates, name)
+    )
+    return ", ".join(named)
 
 
 _DATED = re.compile(r"[-@](?:\d{8}|\d{4}-\d{2}-\d{2})(?:-v\d+:\d+)?$|-v\d+:\d+$")

@@ -17,7 +17,8 @@ from incidents.desk import IncidentDesk
 from metering.budgets import Budget
 from metering.ledger import Ledger
 from metering.meter import UsageMeter
-from service import assembly
+from metering.prices import PriceBook
+from service import assembly, price_changes
 from service.api.wiring import Info, Wiring
 from service.behaviour.follower import Follower
 from service.client import TOKEN_FILE
@@ -307,7 +308,18 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
     )
     report.own = part.how_we_are
     ledger.price_unpriced(clock.now())  # prices may have come since they were missed
+    _tell_prices(part, book)
     return part
+
+
+def _tell_prices(part: Core, book: PriceBook) -> None:
+    """Say which prices differ from those of the last start; kept after it was told."""
+    kept, now = part.records.snapshot(price_changes.SNAPSHOT), part.clock.now()
+    listed = book.listed()
+    before = kept[0] if kept is not None else None
+    if before != listed:
+        part.take_changes(price_changes.price_changes(before, listed, now))
+        part.records.save_snapshot(price_changes.SNAPSHOT, listed, now)
 
 
 def pool_of(fleet: FleetView, model: str) -> str:
