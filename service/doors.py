@@ -52,9 +52,13 @@ class Token:
     rights: frozenset[Right] = ALL_RIGHTS
     expires_at: float | None = None
     """Unix seconds; None for never."""
+    person: bool = False
+    """Whether one person alone holds it: only such a name may approve an action."""
 
 
-def token_of(name: str, secret: str, rights: frozenset[Right] = ALL_RIGHTS) -> Token:
+def token_of(
+    name: str, secret: str, rights: frozenset[Right] = ALL_RIGHTS, *, person: bool = False
+) -> Token:
     """The token that *secret* opens with.
 
     Raises:
@@ -62,7 +66,7 @@ def token_of(name: str, secret: str, rights: frozenset[Right] = ALL_RIGHTS) -> T
     """
     if len(secret) < 16:
         raise ConfigError(f"the token of {name} has {len(secret)} characters; use at least 16")
-    return Token(name, hashlib.sha256(secret.encode()).hexdigest(), rights)
+    return Token(name, hashlib.sha256(secret.encode()).hexdigest(), rights, person=person)
 
 
 def new_secret(entropy: Callable[[int], bytes]) -> str:
@@ -109,6 +113,8 @@ class Caller:
 
     name: str
     rights: frozenset[Right]
+    person: bool = False
+    """Whether the name is one person's, by a token of their own."""
 
     @property
     def believed(self) -> bool:
@@ -152,7 +158,7 @@ class Doors:
                 "this needs the header 'Authorization: Bearer TOKEN' with a token that is known "
                 "here and has not expired; `tidegauge up` prints one when it starts",
             )
-        return Caller(found.name, found.rights)
+        return Caller(found.name, found.rights, found.person)
 
     def check_host(self, host: str | None, origin: str | None) -> None:
         """Refuse names that are not ours and pages that are not ours.
