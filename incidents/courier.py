@@ -199,7 +199,7 @@ class Courier:
     def _note(
         self, name: str, notice: Notice, event: Event, answer: Answer, late: float | None
     ) -> None:
-        incident_id, _, severity = notice.key.rpartition("/")
+        incident_id, severity = notice.key.partition("/")[0], notice.key.rpartition("/")[2]
         what = "notified" if answer.outcome is Outcome.ACCEPTED else "not notified"
         how = f", late by {late:.0f} s" if late is not None else ""
         over = " that it is over" if event is Event.RESOLVED else ""
@@ -209,6 +209,6 @@ class Courier:
 
     def _incident(self, notice: Notice) -> Incident | None:
         try:
-            return self._records.get(notice.key.rpartition("/")[0])
+            return self._records.get(notice.key.partition("/")[0])
         except NotFound:
             return None

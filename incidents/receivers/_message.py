@@ -78,17 +78,22 @@ def message_of(
     late = now - notice.opened_at
     is_late = event is Event.FIRING and late > late_after
     severity = notice.key.rpartition("/")[2]
+    title, text = incident.title, incident.headline
+    aside = notice.key.count("/") > 1  # about the incident, and not the incident itself
+    if aside:
+        about = notice.body["annotations"]
+        title, text = about.get("summary", ""), about.get("description", "")
     return Message(
         event=event,
         subject=f"{notice.key}@{notice.opened_at:.0f}",
         at=now,
         severity=Severity(severity),
-        title=plain(incident.title, TITLE),
-        text=plain(incident.headline, TEXT),
+        title=plain(title, TITLE),
+        text=plain(text, TEXT),
         state=incident.state.value,
         since=incident.since,
         late_seconds=late if is_late else None,
-        over_at=notice.resolved_at,
+        over_at=None if aside else notice.resolved_at,
         incident=incident,
         links=tuple((plain(title, 40), url) for title, url in incident.links if _web(url)),
     )
