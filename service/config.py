@@ -24,7 +24,7 @@ ENV_PREFIX = "TIDEGAUGE_"
 CONFIG_VARIABLE = "TIDEGAUGE_CONFIG"
 """Names the configuration file where no --config is given."""
 PLUGIN_SECTIONS = ("collectors", "detectors", "remediations")
-PART_SECTIONS = ("incidents", "alertmanager", "otlp_forward", "roofline")
+PART_SECTIONS = ("incidents", "alertmanager", "otlp_forward", "roofline", "execution")
 """Sections that hold the fields of one settings class: `incidents: {quiet_seconds: 600}`."""
 Plugin = TypeVar("Plugin")
 

@@ -1,6 +1,7 @@
 """What every server has: store, ledger, fleet, detectors, desk, doors, and the API over them."""
 
 import math
+import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +24,10 @@ from service.api.wiring import Info, Wiring
 from service.behaviour.follower import Follower
 from service.client import TOKEN_FILE
 from service.config import Config, token_of
-from service.doors import Doors, Right, check_listen, new_secret
+from service.doors import Doors, Right, Token, check_listen, new_secret
 from service.doors import token_of as door_token
+from service.execution.build import executor_of, people_of
+from service.execution.executor import Executor
 from service.mcp.settings import summary_of
 from service.otlp.forward import ForwardSettings
 from service.otlp.identity import Tenants
@@ -40,6 +43,7 @@ from store.records import IncidentRecords
 from vocabulary import metrics
 from vocabulary.contracts import Clock
 from vocabulary.entities import Change
+from vocabulary.errors import ConfigError
 from vocabulary.samples import Sample, Series, labels_of
 from vocabulary.usage import UsageSpan
 
@@ -72,6 +76,9 @@ class Core:
     follower: Follower
     report: SelfReport
     secret: str
+    execution: Executor
+    people: Sequence[Token] = ()
+    """Tokens of those who may approve an action."""
     budgets: Sequence[Budget] = ()
     simulated: bool = False
     trouble: Callable[[], str] = lambda: ""
@@ -112,7 +119,8 @@ class Core:
         return [*ages, *open_now, *dropped, *told]
 
     def after_tick(self, moment: float) -> None:
-        """What follows every tick: the fleet's memory is saved now and then."""
+        """What follows every tick: actions are checked, and memory is saved now and then."""
+        self.execution.follow_up(self.clock.now())
         if moment - self._snapshot_at >= SNAPSHOT_SECONDS:
             self._snapshot_at = moment
             self.records.save_snapshot(FLEET_SNAPSHOT, self.fleet.snapshot(), moment)
@@ -163,7 +171,7 @@ class Core:
             alert_in=self.take_alerts,
             self_page=self.report.page,
             clock=self.clock,
-            doors=doors_of(settings, self.secret),
+            doors=doors_of(settings, self.secret, self.people),
             info=self.info,
             tenants=Tenants(settings.tenant_key.encode()),
             hook_secret=settings.webhook_secret.encode(),
@@ -172,6 +180,7 @@ class Core:
             hushed=self.desk.in_maintenance,
             silences=self.records.silences,
             summary=summary_of(settings),
+            execution=self.execution,
         )
 
     def take_usage(self, spans: Sequence[UsageSpan]) -> int:
@@ -211,11 +220,12 @@ class Core:
         self.store.close()
 
 
-def doors_of(settings: Settings, secret: str) -> Doors:
+def doors_of(settings: Settings, secret: str, people: Sequence[Token] = ()) -> Doors:
     """Who may come in, and what for, under the names this server is reached by.
 
     The operator's token may do all; an agent's may report and is believed about who things are;
-    an application's may send telemetry, and what it says of identity is a claim.
+    an application's may send telemetry, and what it says of identity is a claim. People have their
+    own, and only they may approve an action.
     """
     check_listen(
         settings.host, bool(secret), settings.tls_cert is not None, settings.allow_insecure
@@ -228,6 +238,10 @@ def doors_of(settings: Settings, secret: str) -> Doors:
     if settings.ingest_token_file is not None:
         application = assembly.secret(settings.ingest_token_file)
         tokens.append(door_token("application", application, frozenset({Right.INGEST})))
+    for one in people:
+        if one.digest in {each.digest for each in tokens}:
+            raise ConfigError(f"execution.people.{one.name}: that token is somebody else's too")
+        tokens.append(one)
     return Doors(tuple(tokens), hosts)
 
 
@@ -302,6 +316,17 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         follower=follower,
         report=report,
         secret=secret,
+        execution=executor_of(
+            config,
+            records,
+            asking,
+            clock,
+            lambda: pipeline.scene,
+            os.environ,
+            simulated=simulated,
+            receivers=receivers,
+        ),
+        people=people_of(config),
         budgets=assembly.budgets(settings),
         onward=config.part("otlp_forward", ForwardSettings),
         simulated=simulated,

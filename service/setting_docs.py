@@ -12,6 +12,7 @@ from incidents import receivers
 from incidents.alertmanager import AlertmanagerSettings
 from incidents.receivers._receiver import Receiver
 from incidents.settings import DeskSettings
+from service.execution.settings import ExecutionSettings
 from service.otlp.forward import ForwardSettings
 from vocabulary.contracts import Collector, Detector, Remediation
 from vocabulary.discovery import discover
@@ -24,6 +25,7 @@ def setting_rows() -> Iterator[tuple[str, str, str]]:
     yield from _rows("alertmanager", AlertmanagerSettings)
     yield from _rows("roofline", Roofline)
     yield from _rows("otlp_forward", ForwardSettings)
+    yield from _rows("execution", ExecutionSettings)
     rooms: tuple[tuple[Any, Any], ...] = (
         (collectors, Collector), (detectors, Detector), (remediations, Remediation),
     )  # fmt: skip

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from incidents.desk import MAX_SILENCE_SECONDS
 from service.api.parameters import Key, Who, Wired, moment
 from service.api.similar import similar_json
+from service.api.wiring import Wiring
 from service.doors import Caller
 from vocabulary.failure_modes import Severity
-from vocabulary.incidents import IncidentState, incident_json
+from vocabulary.incidents import Incident, IncidentState, incident_json
 
 router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"])
 Name = Annotated[str, Field(max_length=200)]
@@ -82,10 +83,26 @@ def list_incidents(
 def get_incident(wiring: Wired, incident_id: str) -> dict[str, Any]:
     """The whole incident; a merged one says into which in `merged_into`.
 
-    `similar` lists incidents of the past that are like it, how they ended, and approved cards.
+    `similar` lists incidents of the past that are like it, how they ended, and approved cards;
+    `execution` says of each action how it stands.
     """
     one = wiring.desk.get(incident_id)
-    return {**incident_json(one), "similar": similar_json(wiring.desk, one)}
+    return {
+        **incident_json(one),
+        "similar": similar_json(wiring.desk, one),
+        "execution": _execution(wiring, one),
+    }
+
+
+def _execution(wiring: Wiring, one: Incident) -> dict[str, Any]:
+    """By action: why it cannot be executed here, and its plans, the newest first."""
+    executor = wiring.execution
+    if executor is None:
+        return {}
+    return {
+        action.id: {"why_not": executor.why_not(action), "plans": executor.plans_of(action)}
+        for action in one.actions
+    }
 
 
 @router.post("/{incident_id}/ack", summary="Acknowledge: somebody is looking at it")

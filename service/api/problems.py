@@ -29,6 +29,10 @@ _STATUS: tuple[tuple[type[TidegaugeError], int, str], ...] = (
 _REFUSED = {
     "forbidden": 403,
     "not_built": 403,
+    "not_here": 403,
+    "person": 403,
+    "guarded": 409,
+    "cluster": 502,
     "unauthenticated": 401,
     "too_large": 413,
     "media_type": 415,
@@ -63,7 +67,7 @@ def _answer(status: int, reason: str, sentence: str, **more: object) -> Response
 
 def _deliberate(_: Request, error: Exception) -> Response:
     if isinstance(error, RequestRefused):
-        more = error.more if isinstance(error, Refused) else {}
+        more = getattr(error, "more", {})
         return _answer(_REFUSED.get(error.reason, 400), error.reason, str(error), **more)
     for kind, status, reason in _STATUS:
         if isinstance(error, kind):

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from incidents.maintenance import MaintenanceBook
 from service.doors import Doors
+from service.execution.executor import Executor
 from service.mcp.summary import SummaryEndpoint
 from service.otlp.identity import Tenants
 from service.otlp.limits import Limits
@@ -136,5 +137,7 @@ class Wiring:
     """What moved in a span, and how the budget of such statements is kept."""
     silences: Callable[[float], Sequence[Silence]] = lambda _now: ()
     """Silences in force at a moment."""
+    execution: Executor | None = None
+    """Who carries approved actions out; None where nobody does."""
     summary: SummaryEndpoint | None = None
     """Who sums incidents up for agents; nobody unless configured."""

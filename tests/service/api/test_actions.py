@@ -41,7 +41,7 @@ def test_execution_is_refused_with_the_command_to_run(client: Any, world: Any) -
     client.post(f"{ACTION}/approve")
     answer = client.post(f"{ACTION}/execute")
     assert answer.status_code == 403
-    assert "execution is not built" in answer.json()["detail"]
+    assert "execution is switched off" in answer.json()["detail"]
     assert answer.json()["command"] == "kubectl delete pod llama-0"
 
 
