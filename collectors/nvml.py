@@ -31,6 +31,8 @@ from vocabulary.samples import Sample, Series, labels_of
 
 _Answer = dict[str, list[Fact]]
 """Uuid of the device and of each MIG instance → what was said of it."""
+_Key = tuple[str, str, tuple[tuple[str, str], ...]]
+"""Metric, uuid, own labels."""
 
 _NO_DRIVER = (
     "no NVIDIA driver here: in a container, set NVIDIA_DRIVER_CAPABILITIES=utility and "
@@ -52,6 +54,8 @@ class _Device:
     process_use: ProcessUse = field(default_factory=ProcessUse)
     gpm: dict[str, Gpm] = field(default_factory=dict)
     """By uuid, of the device or of its MIG instances."""
+    series: "dict[_Key, Series]" = field(default_factory=dict)
+    """What the last round said, so that labels are put in order once and not every round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +178,17 @@ def _samples(
 ) -> Iterable[Sample]:
     """One device's samples: whether it answered, what it is, what it said, its Xids so far."""
     target = {"target": f"nvml/{device.uuid or device.index}"}
+    before, device.series = device.series, {}
 
     def sample(
         metric: Metric, own: Mapping[str, str], value: float, gpu: str = device.uuid
     ) -> Sample:
-        return Sample(Series(metric.name, labels_of({**own, **labels, "gpu": gpu})), value, now)
+        key = (metric.name, gpu, tuple(own.items()))
+        series = before.get(key)
+        if series is None:
+            series = Series(metric.name, labels_of({**own, **labels, "gpu": gpu}))
+        device.series[key] = series
+        return Sample(series, value, now)
 
     if isinstance(answer, Exception):
         verdict = answer.verdict if isinstance(answer, SourceError) else "unreadable"

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,10 +44,7 @@ class SimulatedNvml:
     """Process id of the pod with this uid."""
 
     def __getattr__(self, name: str) -> Any:
-        real = getattr(pynvml, name)
-        if name.startswith("nvml") and callable(real):
-            return _unsupported
-        return real
+        return _of_pynvml(name)
 
     def nvmlInit(self) -> None:
         """Nothing to start."""
@@ -176,13 +174,11 @@ class SimulatedNvml:
         out = []
         for wanted in fields:
             number = wanted[0] if isinstance(wanted, tuple) else wanted
-            value = pynvml.c_nvmlFieldValue_t(fieldId=number)
-            value.valueType = pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
-            if number in known:
-                value.nvmlReturn = pynvml.NVML_SUCCESS
-                value.value.ullVal = known[number]
-            else:
-                value.nvmlReturn = pynvml.NVML_ERROR_NOT_SUPPORTED
+            if number not in known:
+                out.append(_refused(number))
+                continue
+            value = _field(number, pynvml.NVML_SUCCESS)
+            value.value.ullVal = known[number]
             out.append(value)
         return out
 
@@ -230,6 +226,26 @@ class SimulatedNvml:
         if self.bank.lost[handle.position]:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
         return handle.position
+
+
+@cache
+def _of_pynvml(name: str) -> Any:
+    """What pynvml itself has under this name; asked for a hundred times a GPU and round."""
+    real = getattr(pynvml, name)
+    return _unsupported if name.startswith("nvml") and callable(real) else real
+
+
+def _field(number: int, answer: int) -> Any:
+    value = pynvml.c_nvmlFieldValue_t(fieldId=number)
+    value.valueType = pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
+    value.nvmlReturn = answer
+    return value
+
+
+@cache
+def _refused(number: int) -> Any:
+    """What a driver says of a field that this device does not have."""
+    return _field(number, pynvml.NVML_ERROR_NOT_SUPPORTED)
 
 
 def _unsupported(*_arguments: object, **_named: object) -> Any:

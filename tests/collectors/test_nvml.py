@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -212,6 +213,8 @@ def test_a_hung_gpu_stops_neither_the_agent_nor_the_other_gpu(driver: Path, stat
     began = time.monotonic()
     second, third = then({hung!r}), read()
     took = time.monotonic() - began
+    for _ in range(10):
+        read()
     threads = threading.active_count()
     state.write_text({fine!r})
     time.sleep(0.2)
@@ -223,7 +226,7 @@ def test_a_hung_gpu_stops_neither_the_agent_nor_the_other_gpu(driver: Path, stat
         assert values(samples, m.GPU_POWER, gpu=1) == []
         assert values(samples, m.GPU_POWER, gpu=0) == [pytest.approx(512.3)]
     assert took < 2.0
-    assert threads == 2, "one thread is left behind, however often it is asked"
+    assert threads <= 4, "one thread is left behind, however often it is asked"
     assert values(fourth, m.TARGET_UP, gpu=1, verdict="ok") == [1.0]
 
 
@@ -281,6 +284,28 @@ def test_calls_run_beside_each_other_within_one_deadline() -> None:
     answers = calls.run({str(n): lambda n=n: time.sleep(0.15) or n for n in range(8)}, 2.0)
     assert list(answers.values()) == list(range(8))
     assert time.monotonic() - began < 0.9
+
+
+def test_calls_that_answer_share_one_thread_round_after_round() -> None:
+    calls: Calls[int] = Calls()
+    names = [str(number) for number in range(8)]
+    workers = {
+        worker
+        for _ in range(5)
+        for worker in calls.run(dict.fromkeys(names, threading.get_ident), 5.0).values()
+    }
+    assert len(workers) <= 2, "another one only where the machine kept the first from its work"
+    assert threading.get_ident() not in workers
+
+
+def test_calls_that_nobody_came_to_in_time_are_not_made_later() -> None:
+    calls: Calls[None] = Calls()
+    made: list[str] = []
+    stuck = {str(number): partial(time.sleep, 0.2) for number in range(20)}
+    answers = calls.run({**stuck, "last": lambda: made.append("last")}, 0.1)
+    assert all(isinstance(one, SourceHung) for one in answers.values())
+    time.sleep(0.3)
+    assert made == []
 
 
 def test_a_call_that_fails_gives_its_own_exception() -> None:
