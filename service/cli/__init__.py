@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from service import logs
 from service.cli import (
+    actions,
     backtest,
     bench,
     changes,
@@ -44,6 +45,7 @@ app = typer.Typer(
 for module in (up, node, console, detect, changes, backtest, drill, bench, inspect, mcp, moved):
     module.register(app)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(actions.app, name="actions")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(usage.app, name="usage")
 app.add_typer(receivers.app, name="receivers")
