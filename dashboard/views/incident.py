@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.actions import standing
 from dashboard.api import Api, ApiError
 from dashboard.changes import judged, verdict_lines
 from dashboard.evidence import show_evidence
@@ -227,7 +228,7 @@ def _similar(one: dict[str, Any]) -> None:
 
 def _actions(one: dict[str, Any]) -> None:
     st.subheader("What to do")
-    st.caption("Nothing here acts by itself: copy the command, check the dry run first.")
+    st.caption("Nothing acts by itself: a person runs the command, or approves a plan of it.")
     if not one["actions"]:
         st.write("No action card fits.")
     fitting = [
@@ -244,6 +245,7 @@ def _actions(one: dict[str, Any]) -> None:
             st.markdown(f"**Then check:** {plain(card['verify'])}")
             st.markdown(f"**Undo:** {plain(card['undo'])}")
             st.markdown(f"**Risk:** {plain(card['risk'])} · needs {_needs(card['autonomy'])}")
+            st.caption("  \n".join(standing(one, card["id"])))
     for link in one["links"]:
         if link["title"] != "Incident" and link["url"].startswith(("http://", "https://")):
             st.link_button(plain(link["title"]), link["url"], icon=":material/menu_book:")

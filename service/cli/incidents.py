@@ -85,9 +85,10 @@ def show(
     typer.echo(printable(f"{one['title']}  [{one['severity']}, {one['state']}]"))
     typer.echo(printable(one["headline"]) + "\n")
     impact = one["impact"]
-    print_table("Impact", ("REQUESTS", "TOKENS LOST", "USD/H", "SLO BURN", "BASIS"), [[
+    heads = ("REQUESTS", "TOKENS LOST", "USD/H", "SLO BURN", "BUDGET BURNT", "BASIS")
+    print_table("Impact", heads, [[
         impact["requests_affected"], impact["tokens_lost"], impact["usd_per_hour"],
-        impact["slo_burn"], impact.get("basis"),
+        impact["slo_burn"], _percent(impact.get("slo_budget_burnt")), impact.get("basis"),
     ]])  # fmt: skip
     if impact.get("forecast"):
         typer.echo("\n" + printable(f"If nothing is done: {impact['forecast']}."))
@@ -115,6 +116,10 @@ def show(
     print_table("Activity", ("AT", "WHO", "WHAT", "TEXT"), [
         [line["at"], line["who"], line["what"], line["text"]] for line in one["activity"]
     ])  # fmt: skip
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{share:.2%}"
 
 
 @app.command()
