@@ -26,6 +26,8 @@ MOST = np.float32(1e6)
 """A band this many times its usual size is as surprising as can be."""
 CLIPPED = np.float32(4.0)
 """Sizes beyond this count as this for the covariance: an outlier is no habit."""
+LENGTH_HALF_LIFE = 2.0
+"""Rows over which the whitened length is averaged: a shape needs a few, a spike has no more."""
 SELDOM = 4
 """One row in so many teaches the covariance, chosen by hashed time so that no rhythm misses them:
 bands repeat themselves, and their products are a third of the work."""
@@ -50,7 +52,7 @@ class Oddness:
         statistics = np.empty((len(values), 2, values.shape[1]), np.float32)
         np.sqrt(_mean_square(sized), out=statistics[:, 0])
         lengths = whitening.power(part["whitener"], sized)
-        lengths = averages(lengths, part["length"], gain_of(4.0))
+        lengths = averages(lengths, part["length"], gain_of(LENGTH_HALF_LIFE))
         part["length"][:] = lengths[-1]
         np.sqrt(lengths, out=statistics[:, 1])
         rare, beyond, far = tails.rareness(statistics, part["edge"], part["slope"])

@@ -20,8 +20,10 @@ FIRST_EDGE, FIRST_SLOPE = 1.7, 0.35
 """Tail believed before any is seen: what bands in units of their mean size usually show."""
 DOUBT_ROWS = 100.0
 """Rows' worth of that belief."""
-DOUBT_EXCESSES = 20.0
-"""Excesses' worth of belief in the slope."""
+DOUBT_EXCESSES = 500.0
+"""Excesses' worth of belief in the slope: those of a week of minutes. What a tail shows of itself
+is mostly the very events that are looked for, so that a series that believed it sooner would find
+its own incidents usual."""
 LEAST_SLOPE = 0.05
 MOST_UP = 0.3
 """Most slopes by which one look raises the edge: below it values lie closer than the tail says."""

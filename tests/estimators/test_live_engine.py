@@ -197,7 +197,7 @@ def test_the_packed_whitener_measures_mahalanobis_lengths() -> None:
 def test_counts_alone_find_the_tail(slope: float, edge: float) -> None:
     """Beyond the 95th percentile the logarithm of the value is exponential with this mean."""
     rng = np.random.default_rng(7)
-    rare = rng.random(40_000) < 0.05
+    rare = rng.random(400_000) < 0.05
     sign = np.where(rare, rng.exponential(slope, rare.size), -rng.exponential(0.5, rare.size))
     values = (edge * np.exp(sign)).astype(np.float32)
     found = np.full((2, 1), tails.FIRST_EDGE, np.float32), np.full((2, 1), 0.35, np.float32)
