@@ -61,6 +61,10 @@ def _work(spelled: Spelled) -> tuple[Word, ...]:
         ),
         Word(m.SPEC_DECODE_DRAFT_TOKENS, spelled("spec_decode_num_draft_tokens_total")),
         Word(m.SPEC_DECODE_ACCEPTED_TOKENS, spelled("spec_decode_num_accepted_tokens_total")),
+        # of the NIXL connector, one observation for each GPU of the group; a histogram again
+        Word(m.KV_TRANSFER_BYTES, spelled("nixl_bytes_transferred"), part="sum"),
+        Word(m.KV_TRANSFERS_FAILED, spelled("nixl_num_failed_transfers_total")),
+        Word(m.KV_TRANSFERS_EXPIRED, spelled("nixl_num_kv_expired_reqs_total")),
     )
 
 
@@ -95,6 +99,7 @@ def _times(spelled: Spelled) -> tuple[Word, ...]:
         ),
         Word(m.REQUEST_DURATION, spelled("e2e_request_latency_seconds")),
         Word(m.QUEUE_DURATION, spelled("request_queue_time_seconds")),
+        Word(m.KV_TRANSFER_DURATION, spelled("nixl_xfer_time_seconds")),
     )
 
 

@@ -162,6 +162,21 @@ SPEC_DECODE_DRAFT_TOKENS = _counter(
 SPEC_DECODE_ACCEPTED_TOKENS = _counter(
     "tidegauge.llm.spec_decode.accepted_tokens", "{token}", "Draft tokens the model accepted."
 )
+KV_TRANSFER_DURATION = _histogram(
+    "tidegauge.llm.kv_transfer.duration",
+    "From when the KV cache of a prompt was sent for until all of it had come.",
+)
+KV_TRANSFER_BYTES = _counter(
+    "tidegauge.llm.kv_transfer.bytes", "By", "KV cache moved from one engine to another."
+)
+KV_TRANSFERS_FAILED = _counter(
+    "tidegauge.llm.kv_transfer.failed", "{transfer}", "Transfers of KV cache that did not come."
+)
+KV_TRANSFERS_EXPIRED = _counter(
+    "tidegauge.llm.kv_transfer.expired",
+    "{request}",
+    "Prompts whose KV cache was kept for another engine until its lease was over.",
+)
 LORA_ACTIVE = _gauge("tidegauge.llm.lora.active", "{adapter}", "Adapters with requests in flight.")
 LORA_WAITING = _gauge(
     "tidegauge.llm.lora.waiting", "{adapter}", "Adapters whose requests wait for a slot."

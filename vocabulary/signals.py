@@ -268,6 +268,37 @@ DRAFT_ACCEPTANCE = Signal(
         REPLICA,
     ),
 )
+KV_TRANSFER_SECONDS_PER_GB = Signal(
+    "kv_transfer_seconds_per_gb",
+    "s",
+    "Seconds a GB of KV cache takes from engine to engine, over five minutes, by replica.",
+    Scaled(
+        Ratio(
+            _rate(m.KV_TRANSFER_DURATION, 300.0, "sum"),
+            _rate(m.KV_TRANSFER_BYTES, 300.0),
+            REPLICA,
+        ),
+        1e9,
+    ),
+)
+KV_TRANSFER_RATE = Signal(
+    "kv_transfers_per_second",
+    "transfers/s",
+    "Transfers of KV cache from another engine that came, over five minutes, by replica.",
+    _rate(m.KV_TRANSFER_DURATION, 300.0, "count"),
+)
+KV_TRANSFER_FAILURE_RATE = Signal(
+    "kv_transfers_failed_per_second",
+    "transfers/s",
+    "Transfers of KV cache that did not come, over five minutes, by replica.",
+    _rate(m.KV_TRANSFERS_FAILED, 300.0),
+)
+KV_EXPIRY_RATE = Signal(
+    "kv_prompts_expired_per_second",
+    "requests/s",
+    "Prompts kept for another engine until their lease was over, over five minutes, by replica.",
+    _rate(m.KV_TRANSFERS_EXPIRED, 300.0),
+)
 LORA_WAITING = Signal(
     "lora_adapters_waiting",
     "adapters",
