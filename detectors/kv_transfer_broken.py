@@ -1,4 +1,4 @@
-"""A KV cache fills up with blocks that no request holds."""
+"""KV cache between prefill and decode comes late, fails, or stays where nobody needs it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,13 +7,14 @@ from typing import ClassVar
 import numpy as np
 
 from detectors._evidence import average, by, middle, newest, say, span
+from detectors._shift import shifted
 from estimators.onset import run_start
 from vocabulary import failure_modes, signals
 from vocabulary.contracts import Detector
 from vocabulary.entities import Replica
 from vocabulary.expressions import Signal
 from vocabulary.failure_modes import FailureMode, Severity
-from vocabulary.findings import Finding
+from vocabulary.findings import Evidence, Finding
 from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
@@ -29,20 +30,28 @@ CAPACITY = _watch(signals.KV_CAPACITY)
 RUNNING = _watch(signals.RUNNING_MEAN)
 PROMPT = _watch(signals.PROMPT_LENGTH)
 ANSWER = _watch(signals.ANSWER_LENGTH)
+TRANSFER = _watch(signals.KV_TRANSFER_SECONDS_PER_GB)
+CAME = _watch(signals.KV_TRANSFER_RATE)
+FAILED = _watch(signals.KV_TRANSFER_FAILURE_RATE)
+EXPIRED = _watch(signals.KV_EXPIRY_RATE)
+FINISHED = _watch(signals.FINISHED_RATE)
+_HELD = (USAGE, CAPACITY, RUNNING, PROMPT, ANSWER)
 
 
 @dataclass(frozen=True, slots=True)
 class KvTransferBroken(Detector):
-    """More of the KV cache is held than its requests can hold, and it grows.
+    """Prompts computed apart come slowly, fail to come, or are never fetched; or blocks leak.
 
-    Between prefill and decode, blocks are held until the other side says that it has them; where
-    that word is lost they stay. What requests can hold follows from how many run and how long
-    prompts and answers are, so that longer prompts and larger batches explain themselves. Wrong
-    where an engine counts cached prefixes of nobody as used.
+    A GB takes a multiple of the usual time where a link falls back from RDMA to TCP. Blocks are
+    held until the other side says that it has them; where that word is lost they are given up
+    when a lease is over, or they stay: then more of the cache is held than its requests can hold,
+    and it grows. What they can hold follows from how many run and how long prompts and answers
+    are, so that longer prompts and larger batches explain themselves. The last is wrong where an
+    engine counts cached prefixes of nobody as used.
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.KV_TRANSFER_BROKEN
-    watches: ClassVar[tuple[Watch, ...]] = (USAGE, CAPACITY, RUNNING, PROMPT, ANSWER)
+    watches: ClassVar[tuple[Watch, ...]] = (*_HELD, TRANSFER, CAME, FAILED, EXPIRED, FINISHED)
 
     times_held: float = 1.8
     """Tokens held for each token that the requests bring, over the same before."""
@@ -55,14 +64,83 @@ class KvTransferBroken(Detector):
     growth: float = 0.05
     """Share of the cache by which what is unexplained must have grown in twice that time."""
 
+    slower: float = 5.0
+    """Seconds a GB takes over before; that four transfers share a link explains four."""
+    failing: float = 0.2
+    """Share of transfers that fail, from which it is no accident. Our judgement."""
+    expiring: float = 0.03
+    """Share of computed prompts that nobody fetches in time: callers who hang up in between are
+    fewer. Our judgement."""
+    least_events: float = 8.0
+    """Failures or expiries in the time that it must last."""
+
     def detect(self, scene: Scene) -> Iterable[Finding]:
-        """Every replica whose cache is held by nobody."""
+        """Every replica that fetches slowly or in vain, that waits in vain, or that leaks."""
         rows = {watch: by(scene.frame(watch), "replica") for watch in self.watches}
         for one in scene.replicas:
-            if all(one.entity.id in found for found in rows.values()):
-                finding = self._judge(scene, one, {w: rows[w][one.entity.id] for w in rows})
-                if finding is not None:
-                    yield finding
+            own = {w: found[one.entity.id] for w, found in rows.items() if one.entity.id in found}
+            finding = self._late(scene, one, own) or self._vain(scene, one, own)
+            if finding is None and all(watch in own for watch in _HELD):
+                finding = self._judge(scene, one, own)
+            if finding is not None:
+                yield finding
+
+    def _late(self, scene: Scene, one: Replica, row: dict[Watch, Array]) -> Finding | None:
+        times = scene.frame(TRANSFER).times
+        if TRANSFER not in row:
+            return None
+        moved = shifted(times, row[TRANSFER], recent=self.hold_seconds, now=scene.now)
+        if moved is None or moved.ratio < self.slower:
+            return None
+        text = (
+            f"A GB of KV cache reaches {one.entity.label} in {moved.after:.2g} s, which used to"
+            f" take {moved.before:.2g} s."
+        )
+        evidence = say(
+            TRANSFER, one.entity, moved.since, scene.now, text,
+            observed=moved.after, expected=moved.before,
+        )  # fmt: skip
+        return self._broken(scene, one, moved.since, evidence)
+
+    def _vain(self, scene: Scene, one: Replica, row: dict[Watch, Array]) -> Finding | None:
+        """Transfers that fail, on the side that fetches, and leases that end, on the other."""
+        for watch, of, share, said in (
+            (FAILED, CAME, self.failing, "of the KV cache that {0} fetches does not come"),
+            (
+                EXPIRED,
+                FINISHED,
+                self.expiring,
+                "of the prompts that {0} computes are never fetched",
+            ),
+        ):
+            if watch not in row or of not in row:
+                continue
+            times, begin = scene.frame(watch).times, scene.now - self.hold_seconds
+            bad, good = (average(span(times, row[w], begin, scene.now)) for w in (watch, of))
+            good = np.nan_to_num(good) + (bad if watch is FAILED else 0.0)
+            if not bad * self.hold_seconds >= self.least_events or not bad >= share * good:
+                continue
+            since = run_start(times, row[watch], row[watch] > 0.0) or begin
+            text = f"{min(1.0, bad / good):.0%} {said.format(one.entity.label)}."
+            evidence = say(
+                watch, one.entity, since, scene.now, text, observed=bad, upper=share * good
+            )
+            return self._broken(scene, one, since, evidence)
+        return None
+
+    def _broken(self, scene: Scene, one: Replica, since: float, evidence: Evidence) -> Finding:
+        return Finding(
+            failure_mode=self.failure_mode,
+            entity=one.entity,
+            since=since,
+            at=scene.now,
+            severity=Severity.WARNING,
+            confidence=0.85,
+            evidence=(evidence,),
+            text=evidence.text,
+            pool=one.pool,
+            model=one.model,
+        )
 
     def _judge(self, scene: Scene, one: Replica, row: dict[Watch, Array]) -> Finding | None:
         times, now = scene.frame(USAGE).times, scene.now

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simulator.arrivals import asked
-from simulator.cluster import ClusterSpec
+from simulator.arrivals import Asked, asked
+from simulator.cluster import ClusterSpec, PoolSpec
+from simulator.gateway import Gateway
 from simulator.pods import Pod
-from simulator.ticks import tick_by_tick
+from simulator.relay_flows import computing, passed_on
+from simulator.ticks import Ticked, tick_by_tick
 from simulator.world import World
 
 _PATIENCE = 3600.0
@@ -65,9 +67,9 @@ def both(
 
 def _by_request(world: World, seconds: float) -> Levels:
     world.advance(world.now + _SETTLING)
-    pods = world.pods()
+    pods = world.pods(world.spec.pools[0].name)
     gpus = [gpu for pod in pods for gpu in pod.gpus]
-    before = _counts(pods)
+    before = _counts(pods, world.gateway)
     looks = []
     for _look in range(int(seconds / _LOOK)):
         world.advance(world.now + _LOOK)
@@ -80,7 +82,7 @@ def _by_request(world: World, seconds: float) -> Levels:
                 np.mean(world.bank.power[gpus]),
             )
         )
-    made, gaps, gap_count, waits, wait_count = _counts(pods) - before
+    made, gaps, gap_count, waits, wait_count = _counts(pods, world.gateway) - before
     running, waiting, kv_share, busy, watts = np.mean(looks, axis=0)
     return Levels(
         float(made / len(pods) / seconds), float(running), float(waiting), float(kv_share),
@@ -88,15 +90,18 @@ def _by_request(world: World, seconds: float) -> Levels:
     )  # fmt: skip
 
 
-def _counts(pods: Sequence[Pod]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _counts(pods: Sequence[Pod], gateway: Gateway) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     tallies = [pod.engine.tally for pod in pods]
+    # where prompts are computed apart, an engine knows only its half of the wait
+    first = [one.to_first_token for one in (gateway.accounts.values() if pods[0].pool.prefill
+                                            else tallies)]  # fmt: skip
     return np.array(
         [
             sum(one.generated_tokens for one in tallies),
             sum(one.between_tokens.total for one in tallies),
             sum(one.between_tokens.count for one in tallies),
-            sum(one.to_first_token.total for one in tallies),
-            sum(one.to_first_token.count for one in tallies),
+            sum(one.total for one in first),
+            sum(one.count for one in first),
         ],
         dtype=np.float64,
     )
@@ -106,7 +111,7 @@ def _by_tick(world: World, seconds: float) -> Levels:
     pool = world.spec.pools[0]
     ticks = int((_SETTLING + seconds) / TICK)
     load = asked(world.traffic.sources, world.now, ticks, TICK, pool.replicas)
-    found = tick_by_tick([pool.engine], [load], TICK)
+    found, before = _flows(pool, load)
     after = slice(int(_SETTLING / TICK), None)
     busy, prefill = found.busy[after, 0], found.prefill[after, 0]
     watts = world.bank.drive(world.pods()[0].gpus[0], busy, prefill, held=True)
@@ -119,5 +124,18 @@ def _by_tick(world: World, seconds: float) -> Levels:
         float(busy.mean()),
         float(watts.mean()),
         float(np.nansum(found.between_tokens[after, 0] * made) / made.sum()),
-        float((found.to_first_token[after, 0] * first).sum() / first.sum()),
+        float((found.to_first_token[after, 0] * first).sum() / first.sum()) + before,
     )
+
+
+def _flows(pool: PoolSpec, load: Asked) -> tuple[Ticked, float]:
+    """What a replica does in each tick, and the mean seconds until a request comes there."""
+    if pool.prefill is None:
+        return tick_by_tick([pool.engine], [load], TICK), 0.0
+    share = pool.prefill.replicas / pool.replicas
+    first = tick_by_tick([pool.engine], [computing(load, share)], TICK)
+    computed = share * first.prompt_tokens[:, 0]
+    passed = passed_on(load, computed, pool.prefill, pool.engine.token_bytes, TICK)
+    found = tick_by_tick([pool.engine], [passed.asked], TICK)
+    waits = first.to_first_token[:, 0] + passed.transfer
+    return found, float(np.average(waits, weights=first.first_tokens[:, 0]))

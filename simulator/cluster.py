@@ -1,6 +1,6 @@
 """What the simulated cluster is made of: nodes, pools, tenants and their streams, as settings."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
@@ -12,6 +12,7 @@ from simulator.drafting import Drafting
 from simulator.engine_model import EngineModel
 from simulator.engine_presets import PRESETS
 from simulator.gpus import H100, L4, L40S, GpuModel, GpuPlace
+from simulator.kv_link import Prefill
 from simulator.traffic import Stream, Tenant
 
 NAMESPACE = "serving"
@@ -66,6 +67,12 @@ class PoolSpec:
     """How its engines speculate; None where they do not."""
     adapters: AdapterUse | None = None
     """LoRA adapters that its callers name; None where they name none."""
+    prefill: Prefill | None = None
+    """Replicas apart that compute its prompts; None where every replica does both."""
+    serves: str = ""
+    """Pool whose prompts these replicas compute; empty for those that the gateway calls."""
+    lease: float = 0.0
+    """Seconds for which they keep a prompt that nobody fetches any more."""
     fallbacks: tuple[str, ...] = ()
     """Pools that the gateway asks, one after the other, for calls that failed here for good."""
 
@@ -73,6 +80,16 @@ class PoolSpec:
     def id(self) -> str:
         """`namespace/name`: the pool's entity id and the value of its `pool` label."""
         return f"{NAMESPACE}/{self.name}"
+
+    @property
+    def before(self) -> "PoolSpec | None":
+        """The replicas that compute its prompts, a deployment of their own."""
+        if self.prefill is None:
+            return None
+        return replace(
+            self, name=f"{self.name}-prefill", replicas=self.prefill.replicas, scaling=None,
+            drafting=None, prefill=None, serves=self.name, lease=self.prefill.lease,
+        )  # fmt: skip
 
     @property
     def dearness(self) -> Decimal:
@@ -97,6 +114,11 @@ class ClusterSpec:
     """Seconds simulated before the start, so that it begins in the middle of a day's work."""
     tick: float = field(default=0.5)
     """Seconds between looks at routing, time-outs, GPUs and controllers."""
+
+    @property
+    def deployed(self) -> tuple[PoolSpec, ...]:
+        """Every group of replicas that Kubernetes keeps, those that compute prompts first."""
+        return tuple(one for pool in self.pools for one in (pool.before, pool) if one is not None)
 
     def pool(self, name: str) -> PoolSpec:
         """The pool called *name*.

@@ -10,7 +10,8 @@ from simulator.allowances import Allowance
 from simulator.cluster import DEMO, ClusterSpec, NodeSpec, PoolSpec, Scaling
 from simulator.drafting import Drafting
 from simulator.engine_presets import PRESETS
-from simulator.gpus import A100, H200, L4, L40S
+from simulator.gpus import A100, H100, H200, L4, L40S
+from simulator.kv_link import Prefill
 from simulator.outside import PROVIDER
 from simulator.traffic import Stream, Tenant
 
@@ -117,9 +118,17 @@ FALLBACKS = replace(
 """The hosted one's, whose gateway falls back to its chat pool, and keeps budgets of two tenants
 that last with room to spare."""
 
-CLUSTERS: Mapping[str, ClusterSpec] = {
-    one.name: one for one in (DEMO, HELD_OUT, HOSTED, SPARE, DRAFTING, ADAPTERS, AGENTS, FALLBACKS)
-}
+APART = replace(
+    DEMO,
+    name="apart",
+    nodes=(*DEMO.nodes, NodeSpec("gpu-h100-2", H100, 8)),
+    pools=(replace(DEMO.pools[0], prefill=Prefill(replicas=2)), *DEMO.pools[1:]),
+)
+"""The demo's, but that the prompts of its chat pool are computed by two replicas apart, whose KV
+the three others fetch."""
+
+_ALL = (DEMO, HELD_OUT, HOSTED, SPARE, DRAFTING, ADAPTERS, AGENTS, FALLBACKS, APART)
+CLUSTERS: Mapping[str, ClusterSpec] = {one.name: one for one in _ALL}
 """By name."""
 
 

@@ -30,6 +30,8 @@ SECONDS_AT_GATEWAY = (
 SECONDS_PER_TOKEN_AT_GATEWAY = (
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 )  # fmt: skip
+SECONDS_OF_TRANSFER = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 5.0)
+BYTES_OF_TRANSFER = tuple(2.0**power for power in range(11, 35, 2))
 
 
 def one_two_five(limit: int) -> tuple[int, ...]:

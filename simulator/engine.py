@@ -44,6 +44,9 @@ class Engine:
     """True: that a caller has gone never reaches the scheduler, and the answer runs on."""
     leak_bytes: float = 0.0
     """Host memory that every request leaves behind."""
+    kv_unread: int = 0
+    """Tokens of the KV cache in use that no step reads: kept for another engine, or on their way
+    from one."""
     kv_lost: int = 0
     """Tokens of the KV cache that are held for nobody until the process starts anew."""
     drafting: Drafting | None = None
@@ -128,7 +131,7 @@ class Engine:
         self.decoding.clear()
         self._inbox.clear()
         self._finishing.clear()
-        self.kv_used = self.kv_lost = 0
+        self.kv_used = self.kv_lost = self.kv_unread = 0
 
     def advance(self, to: float) -> None:
         """Run until *to*; the last step may end a little later."""
@@ -143,10 +146,12 @@ class Engine:
                 self._mixed_step()
             elif self.decoding:
                 self._decode(to)
-            elif self._inbox:
-                self.clock = max(self.clock, min(self._inbox[0].ready, to))
             else:
-                self.clock = to
+                self.clock = max(self.clock, self._woken(to))
+
+    def _woken(self, to: float) -> float:
+        """When the next request comes, *to* at the latest."""
+        return min(to, self._inbox[0].ready) if self._inbox else to
 
     def _take_arrivals(self, until: float) -> None:
         while self._inbox and self._inbox[0].ready <= until:
@@ -166,6 +171,7 @@ class Engine:
         ):
             request = self.waiting[0]
             if request.abandoned:
+                self.kv_used -= request.kv
                 self._leave(self.waiting.popleft(), Outcome.ABORT)
                 continue
             if self.adapters is not None:
@@ -173,24 +179,33 @@ class Engine:
                 if found is None:
                     return
                 request = found
-            needed = request.input_tokens + request.generated
-            if self.kv_used + needed > self.kv_capacity and self.running:
+            if not self._fits(request):
                 return
             self.waiting.remove(request)
+            if self._sent_for(request):
+                continue
             if self.adapters is not None:
                 self.clock += self.adapters.load(request.adapter, self._inside())
             request.phase = Phase.PREFILL
+            cached = request.kv  # of what was fetched; blocks of a preempted one went to others
             if not request.preemptions:
                 request.admitted = self.clock
                 self.tally.admitted(request, self.clock)
-                cached = min(request.cached_tokens, request.input_tokens - 1)
-            else:
-                cached = 0  # its blocks went to others
-            request.to_prefill = needed - cached
+                cached = cached or min(request.cached_tokens, request.input_tokens - 1)
+            request.to_prefill = request.input_tokens + request.generated - cached
             backlog += request.to_prefill
+            self.kv_used += cached - request.kv
             request.kv = cached
-            self.kv_used += cached
             self.prefilling.append(request)
+
+    def _fits(self, request: Request) -> bool:
+        """Whether there are blocks for a waiting one; alone it always goes on."""
+        needed = request.input_tokens + request.generated - request.kv
+        return self.kv_used + needed <= self.kv_capacity or not self.running
+
+    def _sent_for(self, request: Request) -> bool:  # noqa: ARG002
+        """Whether its KV comes from elsewhere, and has been sent for."""
+        return False
 
     def _inside(self) -> Iterator[Request]:
         return chain(self.prefilling, self.decoding.values())
@@ -202,7 +217,7 @@ class Engine:
         seconds = (
             model.base
             + model.per_request * batch
-            + model.per_kv_token * (self.kv_used - self.kv_lost)
+            + model.per_kv_token * (self.kv_used - self.kv_lost - self.kv_unread)
             + model.per_prefill_token * chunk
         )
         if self.drafting is not None:
@@ -257,7 +272,7 @@ class Engine:
             return
         seconds = self._step_seconds(batch, 0)
         rate = 1.0 if self.drafting is None else self.drafting.tokens_a_step
-        limit = min(to, self._inbox[0].ready) if self._inbox else to
+        limit = self._woken(to)
         tokens = max(
             1,
             min(
@@ -299,13 +314,17 @@ class Engine:
                 continue
             del self.decoding[number]
             self._settle(request)
-            self.kv_used -= request.kv
+            self._give_back(request)
             if request.abandoned:
                 self._leave(request, Outcome.ABORT)
                 continue
             cut = request.endless or request.ticket % 10 == 0
             # about one answer in ten runs into its limit; the ticket keeps it deterministic
             self._leave(request, Outcome.LENGTH if cut else Outcome.STOP)
+
+    def _give_back(self, request: Request) -> None:
+        """Free the blocks of one that has ended."""
+        self.kv_used -= request.kv
 
     def _settle(self, request: Request) -> None:
         """Bring a decoding request's token counts up to this step."""

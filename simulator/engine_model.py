@@ -25,3 +25,5 @@ class EngineModel:
     """`max_model_len`: longest prompt with its answer."""
     load_seconds: float
     """From the start of the process to the first answer: weights, graphs, warm-up."""
+    token_bytes: int = 0
+    """Bytes that a token of KV cache takes on all GPUs of a replica; 0 where nobody asks."""

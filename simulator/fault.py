@@ -74,6 +74,8 @@ class Fault(ABC):
     """Name of the only cluster that has what it is about; empty for what happens anywhere."""
     also_on: ClassVar[tuple[str, ...]] = ()
     """Others that have it too, for who asks for one of them."""
+    needs: ClassVar[str] = ""
+    """Field of a pool's specification without which nothing would happen there."""
     unsimulated: ClassVar[str] = ""
     """Why its effect cannot be simulated honestly; it is then left out of every score."""
     duration: float

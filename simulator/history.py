@@ -74,9 +74,9 @@ def _pasts(
     bends: Mapping[int, Bend],
     rng: np.random.Generator,
 ) -> Iterable[Past]:
-    for pool in world.spec.pools:
+    for pool in world.spec.deployed:
         pods = world.pods(pool.name)
-        sources = world.traffic.of(pool=pool.name)
+        sources = world.traffic.of(pool=pool.serves or pool.name)
         own = [bends[id(source)] for source in sources]
         for pod in pods:
             past, busy = replica_past(world, pod, sources, own, times, widths, rng)

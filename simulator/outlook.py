@@ -1,13 +1,15 @@
 """How busy the pools of a cluster would be without any fault: tick by tick, in a moment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.arrivals import asked
-from simulator.cluster import ClusterSpec
+from simulator.arrivals import Asked, asked
+from simulator.cluster import ClusterSpec, PoolSpec
 from simulator.cluster_traffic import traffic_of
-from simulator.ticks import tick_by_tick
+from simulator.relay_flows import computing, passed_on
+from simulator.ticks import Ticked, tick_by_tick
 
 _TICK = 2.0
 
@@ -50,11 +52,34 @@ def outlook(spec: ClusterSpec, seed: int, start: float, seconds: float) -> list[
         asked(traffic.of(pool=pool.name), start - before * _TICK, ticks, _TICK, pool.replicas)
         for pool in pools
     ]
+    firsts = [pool.before or pool for pool in pools]
+    asks = [load if one is pool else computing(load, one.replicas / pool.replicas)
+            for one, pool, load in zip(firsts, pools, loads, strict=True)]  # fmt: skip
+    table = _walked(firsts, asks)
+    found = []
+    for at, (told, one, pool, load) in enumerate(
+        zip(_told(firsts, asks, table, before), firsts, pools, loads, strict=True)
+    ):
+        found.append(told)
+        if pool.prefill is not None:
+            computed = one.replicas / pool.replicas * table.prompt_tokens[:, at]
+            passed = passed_on(load, computed, pool.prefill, pool.engine.token_bytes, _TICK).asked
+            found += _told([pool], [passed], _walked([pool], [passed]), before)
+    return found
+
+
+def _walked(pools: Sequence[PoolSpec], loads: Sequence[Asked]) -> Ticked:
     models = [
         pool.engine if pool.drafting is None else pool.drafting.applied(pool.engine)
         for pool in pools
     ]
-    table = tick_by_tick(models, loads, _TICK)
+    return tick_by_tick(models, loads, _TICK)
+
+
+def _told(
+    pools: Sequence[PoolSpec], loads: Sequence[Asked], table: Ticked, before: int
+) -> list[PoolOutlook]:
+    """What *table* says of each pool after so many ticks."""
     found = []
     for at, (pool, load) in enumerate(zip(pools, loads, strict=True)):
         seen = slice(before, None)

@@ -1,7 +1,7 @@
 """What one process or GPU would have said in the past: rates, means and where counters ended."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -9,10 +9,19 @@ from simulator import engine_pasts
 from simulator.adapters import AdapterUse
 from simulator.counting import Histogram
 from simulator.drafting import Drafting
+from simulator.engine_roles import Decoding, Prefilling
 from simulator.pages import process, vllm
 from simulator.pages.litellm import spend
 from simulator.pods import Pod
-from simulator.steady import Demand, Steady, demand, steady
+from simulator.steady import (
+    Demand,
+    Steady,
+    after_fetching,
+    decoding,
+    demand,
+    prefilling,
+    steady,
+)
 from simulator.traffic import Bend, StreamSource
 from simulator.world import World
 from vocabulary import metrics as m
@@ -71,9 +80,17 @@ def replica_past(
     """A replica's past, and how busy it was."""
     replicas = world.deployments[pod.pool.name].replicas
     load = _load(sources, bends, times, replicas, np.minimum(widths, 300.0), rng)
-    drafting = pod.engine.drafting
-    model = pod.engine.model if drafting is None else drafting.applied(pod.engine.model)
+    engine, drafting = pod.engine, pod.engine.drafting
+    if isinstance(engine, Prefilling):
+        load = prefilling(load)
+    elif isinstance(engine, Decoding):
+        load = decoding(load)
+    model = engine.model if drafting is None else drafting.applied(engine.model)
     found = steady(model, load)
+    if isinstance(engine, Prefilling):
+        found = replace(found, steps=load.requests)  # a prompt is a step, as a rule
+    elif isinstance(engine, Decoding):
+        found = after_fetching(found, engine.inbound.token_bytes, engine.inbound.link.bandwidth)
     labels = {
         **dict(world.labels(pod)),
         "engine": pod.pool.server,
@@ -84,6 +101,13 @@ def replica_past(
     tell(past, pod, found, world.start)
     if drafting is not None:
         _drafts(past, pod, found, drafting)
+    if isinstance(engine, Decoding):
+        _transfers(past, engine, found)
+    if isinstance(engine, Prefilling | Decoding):
+        past.counters += [
+            (m.KV_TRANSFERS_FAILED, _NONE, 0.0 * times, engine.tally.transfers_failed),
+            (m.KV_TRANSFERS_EXPIRED, _NONE, 0.0 * times, engine.tally.transfers_expired),
+        ]
     if pod.engine.adapters is not None:
         _adapters(past, pod.engine.adapters.use, found)
     return past, found
@@ -105,14 +129,19 @@ def _vllm(past: Past, pod: Pod, found: Steady, until: float) -> None:
     ]
     used = process.START_CPU_SECONDS + process.CPU_CORES * (until - tally.started)
     ends = {"stop": 0.9, "length": 0.1, "abort": 0.0, "error": 0.0, "repetition": 0.0}
+    after, later = load.output_tokens, load.requests  # tokens, and answers, beyond the first
+    if isinstance(pod.engine, Prefilling):
+        ends.update(stop=0.0, length=1.0)
+        after = later = zero
     past.counters += [
         (m.INPUT_TOKENS, _NONE, load.input_tokens, tally.prompt_tokens),
-        (m.INPUT_TOKENS_CACHED, _NONE, load.cached_tokens, tally.prompt_cached_tokens),
+        (m.INPUT_TOKENS_CACHED, _NONE, load.cached_tokens,
+         tally.prompt_cached_tokens + tally.prompt_fetched_tokens),
         (m.OUTPUT_TOKENS, {"count_at": "step"}, load.output_tokens, tally.generated_tokens),
         (m.PREEMPTIONS, _NONE, zero, tally.preemptions),
         (m.ENGINE_STEPS, _NONE, found.steps, tally.step_tokens.count),
         (m.PREFIX_CACHE_QUERIES, _NONE, load.input_tokens, tally.looked_up_tokens),
-        (m.PREFIX_CACHE_HITS, _NONE, load.cached_tokens, tally.hit_tokens),
+        (m.PREFIX_CACHE_HITS, _NONE, load.cached_tokens - load.fetched_tokens, tally.hit_tokens),
         (m.PROCESS_CPU, _NONE, zero + process.CPU_CORES, used),
         (m.REQUESTS_FAILED, {"error_type": "engine"}, zero, tally.finished["error"]),
         *(
@@ -123,12 +152,20 @@ def _vllm(past: Past, pod: Pod, found: Steady, until: float) -> None:
     ]  # fmt: skip
     past.histograms += [
         (m.TIME_TO_FIRST_TOKEN, _NONE, load.requests, found.to_first_token, tally.to_first_token),
-        (m.TIME_PER_OUTPUT_TOKEN, _NONE, load.requests, found.between_tokens, tally.per_token),
-        (m.INTER_TOKEN_LATENCY, _NONE, load.output_tokens, found.between_tokens,
-         tally.between_tokens),
+        (m.TIME_PER_OUTPUT_TOKEN, _NONE, later, found.between_tokens, tally.per_token),
+        (m.INTER_TOKEN_LATENCY, _NONE, after, found.between_tokens, tally.between_tokens),
         (m.REQUEST_DURATION, _NONE, load.requests, whole, tally.whole),
         (m.QUEUE_DURATION, _NONE, load.requests, found.queue, tally.queue),
-    ]  # fmt: skip
+    ]
+
+
+def _transfers(past: Past, engine: Decoding, found: Steady) -> None:
+    """What came over the link, each prompt's KV alone on it."""
+    tally, each = engine.tally, engine.ranks * found.demand.requests
+    moved = found.demand.fetched_tokens * engine.inbound.token_bytes
+    took = moved / np.maximum(found.demand.requests, 1e-9) / engine.inbound.link.bandwidth
+    past.counters.append((m.KV_TRANSFER_BYTES, _NONE, moved, tally.transfer_bytes.total))
+    past.histograms.append((m.KV_TRANSFER_DURATION, _NONE, each, took, tally.transfer_seconds))
 
 
 def _drafts(past: Past, pod: Pod, found: Steady, drafting: Drafting) -> None:

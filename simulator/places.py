@@ -90,6 +90,9 @@ def trouble(kind: type[Fault], values: Mapping[str, Any], spec: ClusterSpec) -> 
     pools = [given[field] for field in POOLS if given.get(field)]
     if len(set(pools)) < len(pools):
         return f"to: calls cannot move from {pools[0]} to itself; name another pool"
+    lacking = [one for one in pools if kind.needs and not getattr(spec.pool(one), kind.needs)]
+    if lacking:
+        return f"pool: nothing would happen on {lacking[0]}, which has no {kind.needs}"
     asked = {(one.tenant, one.pool) for one in spec.streams}
     asked |= {(one.tenant, one.pool) for one in spec.agents}
     for pool in pools:

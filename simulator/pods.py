@@ -10,7 +10,9 @@ from simulator.adapters import Adapters
 from simulator.cluster import NAMESPACE, PoolSpec
 from simulator.engine import Engine
 from simulator.engine_model import EngineModel
+from simulator.engine_roles import Decoding, Prefilling
 from simulator.front_end import FrontEnd
+from simulator.kv_link import Inbound
 from simulator.pages.servers import SERVERS
 from simulator.pages.text import Writer
 from simulator.tallies import Tally
@@ -135,6 +137,20 @@ class Pod:
         return SERVERS[self.pool.server].render(self.writer, self.engine, self.model, now)
 
 
+def _engine(pool: PoolSpec, speed: EngineModel, rng: np.random.Generator, now: float) -> Engine:
+    tally = _tally(pool, speed, now)
+    adapters = None if pool.adapters is None else Adapters(pool.adapters)
+    if pool.serves:
+        return Prefilling(speed, rng, now, tally, adapters=adapters, lease=pool.lease)
+    if pool.prefill is not None:
+        inbound = Inbound(pool.prefill, speed.token_bytes)
+        return Decoding(
+            speed, rng, now, tally, drafting=pool.drafting, adapters=adapters, inbound=inbound,
+            ranks=pool.gpus_per_replica,
+        )  # fmt: skip
+    return Engine(speed, rng, now, tally, drafting=pool.drafting, adapters=adapters)
+
+
 def _tally(pool: PoolSpec, model: EngineModel, started: float) -> Tally:
     return Tally(started, model.max_context, SERVERS[pool.server].bounds)
 
@@ -168,14 +184,7 @@ class Nursery:
         now: float,
     ) -> Pod:
         """A pod that begins to load at *now*."""
-        engine = Engine(
-            speed,
-            np.random.default_rng(self.rng.integers(2**63)),
-            now,
-            _tally(pool, speed, now),
-            drafting=pool.drafting,
-            adapters=None if pool.adapters is None else Adapters(pool.adapters),
-        )
+        engine = _engine(pool, speed, np.random.default_rng(self.rng.integers(2**63)), now)
         return Pod(
             pool,
             f"{pool.name}-{revision}-{self.letters(5)}",

@@ -40,6 +40,10 @@ class Request:
     """When the front end hands it on to the scheduler."""
     adapter: int = 0
     """Number of the LoRA adapter it names; 0 is the base model."""
+    remote: bool = False
+    """Its prompt has been computed elsewhere, and the KV waits there."""
+    fetched: int = 0
+    """Prompt tokens whose KV came from there."""
     endless: bool = False
     """Its answer finds no end before its limit."""
 
@@ -50,6 +54,8 @@ class Outcome(Enum):
     STOP = "stop"
     LENGTH = "length"
     ABORT = "abort"
+    ERROR = "error"
+    """The engine gave it up."""
     LOST = "lost"
     """The process died under it."""
 

@@ -12,6 +12,7 @@ from simulator.drafting import Drafting
 from simulator.engine_model import EngineModel
 from simulator.engine_presets import PRESETS
 from simulator.gpus import GPU_KINDS
+from simulator.kv_link import Prefill
 from simulator.outside import PROVIDER
 from simulator.scenario_shape import (
     ClusterShape,
@@ -40,6 +41,8 @@ def cluster_of(shape: ClusterShape) -> ClusterSpec:
         _demand_unique(kind, [one.name for one in entries])
     routes = (*shape.pools, *shape.providers)
     _demand_unique("providers", [one.name for one in routes], first=len(shape.pools))
+    taken = [f"{one.name}-prefill" for one in shape.pools if one.prefill is not None]
+    _demand_unique("pools", [*taken, *(one.name for one in shape.pools)], first=len(taken))
     _demand_unique("pools", [one.model for one in shape.pools], "model")
     _demand_unique("providers", [one.model for one in routes], "model", first=len(shape.pools))
     _demand_known(shape)
@@ -102,11 +105,12 @@ def _demand_room(shape: ClusterShape) -> None:
     free = {one.name: one.count for one in shape.nodes}
     for position, pool in enumerate(shape.pools):
         fitting = [one.name for one in shape.nodes if one.gpu == pool.gpu]
-        for replica in range(pool.replicas):
+        replicas = pool.replicas + (0 if pool.prefill is None else pool.prefill.replicas)
+        for replica in range(replicas):
             node = next((one for one in fitting if free[one] >= pool.gpus_per_replica), None)
             if node is None:
                 raise ConfigError(
-                    f"cluster.pools[{position}].replicas: {pool.replicas} replicas of "
+                    f"cluster.pools[{position}].replicas: {replicas} replicas of "
                     f"{pool.gpus_per_replica} {pool.gpu} do not fit: after {replica} no node has "
                     f"{pool.gpus_per_replica} free; add nodes, or ask for fewer"
                 )
@@ -115,18 +119,32 @@ def _demand_room(shape: ClusterShape) -> None:
 
 def _pool(where: str, shape: PoolShape) -> PoolSpec:
     scaling, drafting, adapters = shape.scaling, shape.drafting, shape.adapters
+    engine = _engine(f"{where}.engine", shape.engine)
     return PoolSpec(
         server=shape.server,
         version=shape.version,
         gpu=GPU_KINDS[shape.gpu],
         gpus_per_replica=shape.gpus_per_replica,
         replicas=shape.replicas,
-        engine=_engine(f"{where}.engine", shape.engine),
+        engine=engine,
         scaling=None if scaling is None else Scaling(**dict(scaling)),
         drafting=None if drafting is None else Drafting(**dict(drafting)),
         adapters=None if adapters is None else AdapterUse(**dict(adapters)),
+        prefill=_prefill(where, shape, engine),
         **_route(shape),
     )
+
+
+def _prefill(where: str, shape: PoolShape, engine: EngineModel) -> Prefill | None:
+    if shape.prefill is None:
+        return None
+    if shape.server != "vllm":
+        raise ConfigError(
+            f"{where}.prefill: prompts are computed apart on vllm alone, not {shape.server}"
+        )
+    if not engine.token_bytes:
+        raise ConfigError(f"{where}.engine: say `token_bytes`: KV cache has to cross a link")
+    return Prefill(**dict(shape.prefill))
 
 
 def _provider(shape: ProviderShape) -> PoolSpec:
@@ -161,7 +179,11 @@ def _engine(where: str, shape: EngineShape) -> EngineModel:
     if shape.preset is not None:
         engine = dataclasses.replace(PRESETS[shape.preset], **own)
     else:
-        missing = [one.name for one in dataclasses.fields(EngineModel) if one.name not in own]
+        missing = [
+            one.name
+            for one in dataclasses.fields(EngineModel)
+            if one.name not in own and one.default is dataclasses.MISSING
+        ]
         if missing:
             raise ConfigError(
                 f"{where}: {missing[0]} is missing; give every figure, or a `preset`: "

@@ -19,6 +19,7 @@ from simulator.clusters import CLUSTERS
 from simulator.drafting import Drafting
 from simulator.engine_presets import PRESETS
 from simulator.gpus import GPU_KINDS
+from simulator.kv_link import Prefill
 from simulator.pages.servers import SERVERS
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -81,6 +82,10 @@ Start = Annotated[
 ]  # fmt: skip
 
 
+_APART = Prefill(replicas=1)
+"""For what is usual."""
+
+
 class Shape(BaseModel):
     """Part of a file: unknown keys are errors."""
 
@@ -121,6 +126,8 @@ class EngineShape(Shape):
     """Longest prompt with its answer, tokens."""
     load_seconds: Seconds | None = None
     """From the start of the process to the first answer."""
+    token_bytes: Annotated[int, Field(ge=0, strict=True)] | None = None
+    """Bytes of KV cache a token takes; of those whose prompts are computed apart."""
 
 
 class PriceShape(Shape):
@@ -190,6 +197,24 @@ class ProviderShape(RouteShape):
     """Longest prompt with its answer, tokens."""
 
 
+class PrefillShape(Shape):
+    """Replicas apart that compute the prompts of a pool, and the way of the KV cache from there."""
+
+    replicas: Annotated[Count, Field(le=64)]
+    bandwidth: Annotated[float, Field(ge=1e6, le=1e13, allow_inf_nan=False)] = _APART.bandwidth
+    """Bytes a second into one replica that decodes."""
+    connections: Annotated[Count, Field(le=1024)] = _APART.connections
+    """Transfers at one time into one replica; others wait."""
+    hop: Annotated[Seconds, Field(le=60)] = _APART.hop
+    """From the end of a prompt to the replica that decodes."""
+    lease: Annotated[Seconds, Field(ge=1)] = _APART.lease
+    """After which KV that nobody fetches is given up."""
+    patience: Annotated[Seconds, Field(le=600)] = _APART.patience
+    """Until a transfer that does not come is given up."""
+    recompute: bool = _APART.recompute
+    """Whether a prompt whose KV does not come is computed where it is decoded, or fails."""
+
+
 class PoolShape(RouteShape):
     """The replicas of one model behind one route."""
 
@@ -203,6 +228,8 @@ class PoolShape(RouteShape):
     scaling: ScalingShape | None = None
     drafting: DraftingShape | None = None
     adapters: AdaptersShape | None = None
+    prefill: PrefillShape | None = None
+    """Replicas apart for its prompts; `replicas` then decode. Of a vLLM pool."""
 
 
 class NightlyShape(Shape):

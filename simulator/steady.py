@@ -5,7 +5,7 @@ iteration, for a whole array of moments at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,6 +33,8 @@ class Demand:
     of one call are not independent."""
     kv_prefill: Array
     """Rate times the mean of tokens held during prefill times tokens to compute."""
+    fetched_tokens: Array = field(default_factory=lambda: np.zeros(1))
+    """Of the cached ones, those whose KV another replica computed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +109,29 @@ def _moments(
         float(((prompts + answers / 2) * answers).mean()),
         float(((prompts - fresh / 2) * fresh).mean()),
     )
+
+
+def prefilling(load: Demand) -> Demand:
+    """What is asked of those that compute the prompts alone: one token an answer."""
+    return replace(load, output_tokens=load.requests, kv_decoding=load.input_tokens)
+
+
+def decoding(load: Demand) -> Demand:
+    """What is asked of those that fetch the KV: of every prompt they compute the last token."""
+    return replace(
+        load,
+        cached_tokens=load.input_tokens - load.requests,
+        fetched_tokens=load.input_tokens - load.cached_tokens - load.requests,
+        prefill_square=load.requests,
+        kv_prefill=load.input_tokens,
+    )
+
+
+def after_fetching(found: Steady, token_bytes: int, bandwidth: float) -> Steady:
+    """With the wait for the KV, alone on its link, and for the step in which it came to end."""
+    each = found.demand.fetched_tokens / np.maximum(found.demand.requests, 1e-9)
+    wait = each * token_bytes / bandwidth + found.busy * found.between_tokens
+    return replace(found, queue=found.queue + wait, to_first_token=found.to_first_token + wait)
 
 
 def steady(model: EngineModel, load: Demand, slowdown: float = 1.0) -> Steady:

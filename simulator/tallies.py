@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from simulator.counting import (
+    BYTES_OF_TRANSFER,
     FEW,
     PREEMPTIONS,
     SECONDS_OF_HTTP,
     SECONDS_OF_HTTP_FINE,
     SECONDS_OF_REQUEST,
+    SECONDS_OF_TRANSFER,
     SECONDS_PER_TOKEN,
     SECONDS_TO_FIRST_TOKEN,
     TOKENS_OF_STEP,
@@ -39,6 +41,8 @@ class Tally:
     prompt_tokens: int = 0
     prompt_cached_tokens: int = 0
     """The part of `prompt_tokens` that came from the prefix cache."""
+    prompt_fetched_tokens: int = 0
+    """The part of `prompt_tokens` whose KV came from another engine."""
     hit_tokens: int = 0
     """Found in the prefix cache, counted at admission as the look-ups are."""
     looked_up_tokens: int = 0
@@ -55,6 +59,9 @@ class Tally:
     longest: int = 0
     leaked_bytes: float = 0.0
     """Host memory that was never given back."""
+    transfers_failed: int = 0
+    transfers_expired: int = 0
+    """Prompts that were kept for another engine until their lease was over."""
     forgets_aborts: bool = False
     """True: a request that was broken off is in no counter."""
     finished: dict[str, int] = field(
@@ -73,6 +80,8 @@ class Tally:
     samples_asked: Histogram = field(default_factory=lambda: Histogram(FEW))
     http: Histogram = field(default_factory=lambda: Histogram(SECONDS_OF_HTTP))
     http_fine: Histogram = field(default_factory=lambda: Histogram(SECONDS_OF_HTTP_FINE))
+    transfer_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS_OF_TRANSFER))
+    transfer_bytes: Histogram = field(default_factory=lambda: Histogram(BYTES_OF_TRANSFER))
     input_length: Histogram = field(init=False)
     output_length: Histogram = field(init=False)
     output_asked: Histogram = field(init=False)
@@ -99,6 +108,7 @@ class Tally:
         """Its prompt is computed and the first token is out."""
         self.prompt_tokens += request.input_tokens
         self.prompt_cached_tokens += min(request.cached_tokens, request.input_tokens - 1)
+        self.prompt_fetched_tokens += request.fetched
         self.generated_tokens += 1
         self.to_first_token.observe(at - request.arrived)
 
@@ -119,6 +129,11 @@ class Tally:
         self.drafted_tokens += outputs * proposed
         self.accepted_tokens += tokens - outputs
 
+    def transferred(self, seconds: float, size: float, ranks: int) -> None:
+        """KV of *size* bytes came in *seconds*; each of *ranks* GPUs fetched and tells its part."""
+        self.transfer_seconds.observe(seconds, ranks)
+        self.transfer_bytes.observe(size / ranks, ranks)
+
     def preempted(self) -> None:
         """A request was put back to the queue for want of KV blocks."""
         self.preemptions += 1
@@ -131,7 +146,7 @@ class Tally:
         whole = at - request.arrived
         self.http.observe(whole)
         self.http_fine.observe(whole)
-        if outcome.value == "abort":
+        if outcome.value in ("abort", "error"):
             return
         self.whole.observe(whole)
         self.inference.observe(at - request.admitted)
@@ -144,7 +159,7 @@ class Tally:
         self.output_length.observe(request.generated)
         self.output_asked.observe(self.max_answer)
         self.output_limit.observe(self.max_answer)
-        self.computed_length.observe(request.input_tokens - cached)
+        self.computed_length.observe(request.input_tokens - cached - request.fetched)
         self.samples_asked.observe(1)
         self.preempted_times.observe(request.preemptions)
         self.longest = max(self.longest, request.input_tokens + request.generated)
@@ -161,7 +176,7 @@ class Tally:
 
 
 _COUNTED = frozenset(
-    {"prompt_tokens", "prompt_cached_tokens", "hit_tokens", "looked_up_tokens",
-     "generated_tokens", "preemptions", "drafts", "drafted_tokens", "accepted_tokens",
-     "prompt_seconds", "busy_slots"}
+    {"prompt_tokens", "prompt_cached_tokens", "prompt_fetched_tokens", "hit_tokens",
+     "looked_up_tokens", "generated_tokens", "preemptions", "drafts", "drafted_tokens",
+     "accepted_tokens", "prompt_seconds", "busy_slots", "transfers_failed", "transfers_expired"}
 )  # fmt: skip

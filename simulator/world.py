@@ -5,6 +5,7 @@ read a real one.
 """
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,12 +20,14 @@ from simulator.engine_model import EngineModel
 from simulator.fault import Fault, Injection
 from simulator.gateway import Gateway
 from simulator.gpus import GpuBank
+from simulator.handover import Handover
 from simulator.holdings import Allocation, Holdings
 from simulator.nvml import SimulatedNvml
 from simulator.outside import Outside
 from simulator.pages import litellm
 from simulator.pages.text import Writer
 from simulator.pods import Nursery, Pod, Stage
+from simulator.routing import Backend
 from simulator.scheduling import Scheduling
 from simulator.sight import Door, Sight
 from vocabulary.entities import Change, Entity
@@ -66,13 +69,14 @@ class World:
             pool.name: Deployment(
                 pool, pool.replicas, self._nursery.letters(9), pool.version, pool.model, pool.engine
             )
-            for pool in spec.pools
+            for pool in spec.deployed
         }
         self._autoscalers = [Autoscaler(one) for one in self.deployments.values()]
         self._pods: list[Pod] = []
+        self._handover = Handover.of(spec.pools, self._routable)
         self.gateway = Gateway(
             {pool.name: pool for pool in spec.pools},
-            self.outside.beside(self._routable),
+            self.outside.beside(self._takers),
             self.now - spec.uptime,
             spec.budgets,
         )
@@ -97,15 +101,16 @@ class World:
             deployment_rollout.step(self, start)
         self.scheduling.step(self, start)
         self.gateway.step(self.traffic.until(start, end), end)
-        for pod in self._pods:
+        for pod in self._handover.in_order(self._pods):
+            self.gateway.settle(self._handover.deliver(pod, end))
             if self.scheduling.silent(pod.node):
-                self.gateway.settle(pod.engine.leavings())
+                self.gateway.settle(self._handover.settle(pod, end))
                 continue
             if pod.answers:
                 pod.engine.pace = self.bank.pace(pod.gpus)
                 pod.engine.advance(end)
             self._live(pod, end)
-            self.gateway.settle(pod.engine.leavings())
+            self.gateway.settle(self._handover.settle(pod, end))
         self.outside.settle(self.gateway, end)
         self.gateway.time_out(end)
         for autoscaler in self._autoscalers:
@@ -302,7 +307,7 @@ class World:
     def remove(self, pod: Pod) -> None:
         """Take a pod away at once, and give its GPUs back."""
         pod.engine.lose_everything(self.now)
-        self.gateway.settle(pod.engine.leavings())
+        self.gateway.settle(self._handover.settle(pod, self.now))
         pod.stage = Stage.GONE
         self.holdings.fill(pod)
 
@@ -321,6 +326,9 @@ class World:
         self.now = self.start
         self._autoscalers = autoscalers
         age(self._pods, self.gateway, self.traffic, spec=self.spec, start=self.start)
+
+    def _takers(self, pool: str) -> Sequence[Backend]:
+        return self._handover.takers(pool, self._routable(pool))
 
     def _routable(self, pool: str) -> list[Pod]:
         return [

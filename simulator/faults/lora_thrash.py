@@ -23,6 +23,7 @@ class LoraThrash(Fault):
     severity: ClassVar[Severity] = Severity.WARNING
     first_cards: ClassVar[tuple[str, ...]] = ("R18", "R17")
     only_on: ClassVar[str] = "adapters"
+    needs: ClassVar[str] = "adapters"
     pool: str = "chat-70b"
     asked: int = sampled(14, 32, 20)
     """Adapters that callers name; there are four slots."""

@@ -24,6 +24,7 @@ class SpeculationDecay(Fault):
     severity: ClassVar[Severity] = Severity.WARNING
     first_cards: ClassVar[tuple[str, ...]] = ("R17", "R02")
     only_on: ClassVar[str] = "drafting"
+    needs: ClassVar[str] = "drafting"
     pool: str = "chat-70b"
     accepted: float = sampled(0.1, 0.35, 0.2)
     """Chance that a drafted token is still taken at the end; usually it is 0.7."""

@@ -2,6 +2,7 @@
 
 from simulator.adapters import in_use
 from simulator.engine import Engine
+from simulator.engine_roles import Decoding, Prefilling
 from simulator.pages.process import process_rows
 from simulator.pages.text import Rows, Writer
 
@@ -45,6 +46,7 @@ def render(writer: Writer, engine: Engine, model: str, now: float) -> bytes:
         **_histograms(engine, own),
         **_drafts(engine, own),
         **_adapters(engine, now),
+        **_transfers(engine, own),
         "vllm:cache_config_info": [(_config(engine), 1.0)],
         **_http(engine),
     }
@@ -53,12 +55,13 @@ def render(writer: Writer, engine: Engine, model: str, now: float) -> bytes:
 
 def _gauges(engine: Engine, own: tuple[str, str]) -> dict[str, Rows]:
     waiting = float(engine.queued)
+    deferred = float(engine.deferred) if isinstance(engine, Decoding) else 0.0
     return {
         "vllm:num_requests_running": [(own, float(engine.running))],
         "vllm:num_requests_waiting": [(own, waiting)],
         "vllm:num_requests_waiting_by_reason": [
-            ((*own, "capacity"), waiting),
-            ((*own, "deferred"), 0.0),
+            ((*own, "capacity"), waiting - deferred),
+            ((*own, "deferred"), deferred),
         ],
         "vllm:engine_sleep_state": [
             ((*own, "awake"), 1.0),
@@ -71,31 +74,34 @@ def _gauges(engine: Engine, own: tuple[str, str]) -> dict[str, Rows]:
 
 def _counters(engine: Engine, own: tuple[str, str]) -> dict[str, Rows]:
     tally = engine.tally
-    computed = tally.prompt_tokens - tally.prompt_cached_tokens
+    fetched = tally.prompt_fetched_tokens
+    elsewhere = tally.prompt_cached_tokens + fetched
+    looked_up = tally.looked_up_tokens - tally.hit_tokens if isinstance(engine, Decoding) else 0.0
     zero = (
         "vllm:estimated_flops_per_gpu_total",
         "vllm:estimated_read_bytes_per_gpu_total",
         "vllm:estimated_write_bytes_per_gpu_total",
-        "vllm:external_prefix_cache_queries_total",
-        "vllm:external_prefix_cache_hits_total",
         "vllm:mm_cache_queries_total",
         "vllm:mm_cache_hits_total",
     )
+    held = {"device": tally.hit_tokens, "external_unspecified": fetched}
     engine_label, model = own
     return {
         **{name: [(own, 0.0)] for name in zero},
+        "vllm:external_prefix_cache_queries_total": [(own, looked_up)],
+        "vllm:external_prefix_cache_hits_total": [(own, fetched)],
         "vllm:prefix_cache_queries_total": [(own, tally.looked_up_tokens)],
         "vllm:prefix_cache_hits_total": [(own, tally.hit_tokens)],
         "vllm:num_preemptions_total": [(own, tally.preemptions)],
         "vllm:prompt_tokens_total": [(own, tally.prompt_tokens)],
         "vllm:prompt_tokens_by_source_total": [
-            ((*own, "local_compute"), computed),
+            ((*own, "local_compute"), tally.prompt_tokens - elsewhere),
             ((*own, "local_cache_hit"), tally.prompt_cached_tokens),
-            ((*own, "external_kv_transfer"), 0.0),
+            ((*own, "external_kv_transfer"), fetched),
         ],
-        "vllm:prompt_tokens_cached_total": [(own, tally.prompt_cached_tokens)],
+        "vllm:prompt_tokens_cached_total": [(own, elsewhere)],
         "vllm:prompt_tokens_cached_by_source_total": [
-            ((*own, source), tally.hit_tokens if source == "device" else 0.0)
+            ((*own, source), held.get(source, 0.0))
             for source in ("device", "host", "p2p", "disk", "external_unspecified")
         ],
         "vllm:generation_tokens_total": [(own, tally.generated_tokens)],
@@ -120,6 +126,24 @@ def _drafts(engine: Engine, own: tuple[str, str]) -> dict[str, Rows]:
     }
     return {
         f"vllm:spec_decode_num_{name}_total": [(own, int(value))] for name, value in values.items()
+    }
+
+
+def _transfers(engine: Engine, own: tuple[str, str]) -> dict[str, Rows]:
+    """Families that vLLM declares only with the NIXL connector, on both sides of it.
+
+    Those of posting and of descriptors are left out: neither is simulated.
+    """
+    if not isinstance(engine, Decoding | Prefilling):
+        return {}
+    tally = engine.tally
+    return {
+        "vllm:nixl_xfer_time_seconds": [(own, tally.transfer_seconds)],
+        "vllm:nixl_bytes_transferred": [(own, tally.transfer_bytes)],
+        "vllm:nixl_num_failed_transfers_total": [(own, tally.transfers_failed)],
+        "vllm:nixl_num_failed_notifications_total": [(own, 0.0)],
+        "vllm:nixl_num_kv_expired_reqs_total": [(own, tally.transfers_expired)],
+        "vllm:nixl_num_notifications_after_expiry_total": [(own, 0.0)],
     }
 
 

@@ -107,7 +107,7 @@ WRONG = [
     (("start", "someday"), r"start: .*friday 18:00"),
     (("start", "2025-11-21 18:00:00"), r"start: .*say the zone too"),
     (("start", "1825-11-21T18:00:00Z"), r"start: .*year from 2000"),
-    (("cluster", "nowhere"), r"cluster: .*'demo', 'held-out', .* or 'fallbacks'"),
+    (("cluster", "nowhere"), r"cluster: .*'demo', 'held-out', .* or 'apart'"),
     (("events/0/inject", "F99"), r"events\[0\].*nothing is called 'F99'"),
     (("events/0/inject", "engine_staled"), r"events\[0\].*mean `engine_stalled`"),
     (("events/0/with/duratoin", 5), r"events\[0\]\.with\.duratoin: .*mean `duration`"),
@@ -120,6 +120,8 @@ WRONG = [
     (("cluster/streams/0/rate", float("inf")), r"cluster\.streams\[0\]\.rate"),
     (("cluster/pools/0/engine", {"base": 0.02}), r"pools\[0\]\.engine: per_request is missing"),
     (("cluster/pools/0/engine/kv_tokens", 999), r"engine: kv_tokens \(999\) must hold"),
+    (("cluster/pools/0/prefill", {"replicas": 9}), r"pools\[0\]\.replicas: 1\d replicas of 1 L4"),
+    (("cluster/pools/0/prefill", {"replicas": 1, "bandwith": 2}), r"prefill\.bandwith: .*width"),
     (("cluster/pools/0/server", "magic"), r"pools\[0\]\.server: .*'vllm', 'llamacpp', 'sglang'"),
     (("cluster/nodes/0/name", "../etc"), r"nodes\[0\]\.name"),
 ]
