@@ -125,10 +125,13 @@ def _grown(old: Impact, new: Impact) -> Impact:
     """The newest figures; what was counted once becomes neither unknown again nor less."""
     requests = _more(old.requests_affected, new.requests_affected)
     tokens = _more(old.tokens_lost, new.tokens_lost)
+    burnt = _more(old.slo_budget_burnt, new.slo_budget_burnt)
     basis = new.basis
     if (requests, tokens) != (new.requests_affected, new.tokens_lost):
         basis = f"{basis}; the most that was counted at any time"
-    return Impact(requests, tokens, new.usd_per_hour, new.slo_burn, basis)
+    return replace(
+        new, requests_affected=requests, tokens_lost=tokens, slo_budget_burnt=burnt, basis=basis
+    )
 
 
 def _at_its_worst(case: Case) -> Impact:

@@ -78,12 +78,18 @@ def _impact(incident: Incident) -> str:
         f"{impact.tokens_lost:,.0f} tokens lost" if impact.tokens_lost else "",
         f"{impact.usd_per_hour:,.2f} USD/h {burning}" if impact.usd_per_hour else "",
         f"error budget burns {impact.slo_burn:.1f}x" if impact.slo_burn else "",
+        _burnt(impact.slo_budget_burnt),
     ]
     said = ", ".join(filter(None, known))
     if said:
         return f"{said}."
     counted = impact.requests_affected is not None or impact.slo_burn is not None
     return "No failed call counted." if counted else "Impact not known."
+
+
+def _burnt(share: float | None) -> str:
+    """Of the month's error budget, from a tenth of a per cent on."""
+    return f"{share:.1%} of the month's error budget gone" if share and share >= 0.001 else ""
 
 
 def _cause(incident: Incident) -> str:

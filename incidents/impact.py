@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
+from incidents.error_budget import burn_now, burnt_since, failed_calls
 from incidents.places import Map
 from incidents.readings import LOOKBACK, Readings
 from incidents.settings import DeskSettings
@@ -10,7 +11,6 @@ from incidents.tracking import Tracked
 from vocabulary import failure_modes as f
 from vocabulary import signals as s
 from vocabulary.entities import EntityKind, Gpu, Replica, ReplicaState
-from vocabulary.expressions import Signal
 from vocabulary.incidents import Impact
 
 GpuPrice = Callable[[Gpu], Decimal | None]
@@ -46,10 +46,12 @@ def assess(
     requests = _requests(hit, models, since, readings, basis)
     tokens = _tokens(hit, since, readings, basis)
     usd = _usd(tracked, hit, drawn, price, basis)
-    burn = _burn(models, readings, settings, basis)
+    burn = burn_now(models, readings, settings, basis)
+    burnt = burnt_since(models, since, readings, settings, basis)
     if since < readings.scene.now - LOOKBACK:
         basis.append(f"sums cover the last {LOOKBACK / 3600:g} h alone")
-    return Impact(requests, tokens, usd, burn, "; ".join(basis) or "nothing to count was measured")
+    said = "; ".join(basis) or "nothing to count was measured"
+    return Impact(requests, tokens, usd, burn, said, slo_budget_burnt=burnt)
 
 
 def _gateway_names(tracked: Iterable[Tracked], readings: Readings) -> list[str]:
@@ -81,7 +83,7 @@ def _requests(
     readings: Readings,
     basis: list[str],
 ) -> float | None:
-    failed = _failed(models, since, readings.happened)
+    failed = failed_calls(models, since, readings.happened)
     if failed is None:
         failed = readings.happened(s.FAILED_RATE, "replica", hit, since)
     stopped = [name for name, (_, dead) in hit.items() if dead]
@@ -95,16 +97,6 @@ def _requests(
     ]
     basis.append("requests: " + " and ".join(filter(None, parts)))
     return float(round((failed or 0.0) + (stuck or 0.0)))
-
-
-Adding = Callable[[Signal, str, Iterable[str], float], float | None]
-
-
-def _failed(models: Sequence[str], since: float, added: Adding) -> float | None:
-    """User calls that failed: none where calls are counted and no failure ever made a series."""
-    if added(s.GATEWAY_OPERATION_RATE, "model", models, since) is None:
-        return None
-    return added(s.GATEWAY_ERROR_RATE, "model", models, since) or 0.0
 
 
 def _tokens(
@@ -236,51 +228,6 @@ def _of_instance(uuid: str, gpu: Gpu) -> Decimal:
     """Part of a GPU that *uuid* is: a MIG instance's own, or the whole of it."""
     told = [one.time for one in gpu.shares if one.mig == uuid and one.time is not None]
     return Decimal(str(round(min(1.0, sum(told)), 6))) if told else Decimal(1)
-
-
-def _burn(
-    models: Sequence[str], readings: Readings, settings: DeskSettings, basis: list[str]
-) -> float | None:
-    """How many times too fast the error budget goes, over five minutes, from the gateway alone.
-
-    Calls that fail and first tokens that come late have a budget of their own each; the one that
-    goes faster is told.
-    """
-    failing, late = _failing(models, readings), _late(models, readings)
-    told = [
-        (share, what)
-        for share, what in ((failing, "gateway error share"), (late, "late first tokens"))
-        if share is not None
-    ]
-    if not told:
-        return None
-    share, what = max(told)
-    basis.append(f"burn: {what} over {1.0 - settings.slo_target:.2%}")
-    return round(share / (1.0 - settings.slo_target), 2)
-
-
-def _failing(models: Sequence[str], readings: Readings) -> float | None:
-    since = readings.scene.now - 300.0
-    failed = _failed(models, since, readings.total) if models else None
-    calls = readings.total(s.GATEWAY_OPERATION_RATE, "model", models, since)
-    return None if failed is None or not calls else failed / calls
-
-
-def _late(models: Sequence[str], readings: Readings) -> float | None:
-    """Share of first tokens over five minutes that came late, models weighted by their calls."""
-    known = [
-        (late, rate or 0.0)
-        for model in models
-        for late in [readings.now(s.GATEWAY_FIRST_TOKENS_LATE, "model", model)]
-        for rate in [readings.now(s.GATEWAY_FIRST_TOKEN_RATE, "model", model)]
-        if late is not None
-    ]
-    weight = sum(rate for _, rate in known)
-    if not known:
-        return None
-    if weight <= 0.0:
-        return max(late for late, _ in known)
-    return sum(late * rate for late, rate in known) / weight
 
 
 def tenants(tracked: Iterable[Tracked]) -> tuple[str, ...]:

@@ -1,14 +1,25 @@
 """An incident as a Markdown report: what a person pastes into a ticket."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.markdown_text import code, figure, text
 
 
-def markdown(incident: Mapping[str, Any]) -> str:
-    """The report of one incident as the API gives it."""
-    parts = [*_head(incident), *_why(incident), *_what_to_do(incident), *_history(incident)]
+def markdown(
+    incident: Mapping[str, Any],
+    changes: Sequence[Mapping[str, Any]],
+    similar: Sequence[Mapping[str, Any]],
+) -> str:
+    """The report of one incident as the API gives it; *changes* bear verdicts if they have any."""
+    parts = [
+        *_head(incident),
+        *_why(incident),
+        *_changed(changes),
+        *_similar(similar),
+        *_what_to_do(incident),
+        *_history(incident),
+    ]
     return "\n".join(parts) + "\n"
 
 
@@ -28,8 +39,14 @@ def _head(incident: Mapping[str, Any]) -> list[str]:
         f"- Tokens lost: {figure(impact['tokens_lost'])}",
         f"- Burning: {figure(impact['usd_per_hour'], 'USD/h')}",
         f"- Error budget: {figure(impact['slo_burn'], 'times its sustainable pace')}",
+        f"- Burnt since the onset: {_of_month(impact.get('slo_budget_burnt'))}",
+        f"- How the figures came about: {text(impact['basis'])}",
         *([f"- If nothing is done: {text(impact['forecast'])}"] if impact.get("forecast") else []),
     ]
+
+
+def _of_month(share: float | None) -> str:
+    return figure(None) if share is None else f"{share:.2%} of a month's error budget"
 
 
 def _why(incident: Mapping[str, Any]) -> list[str]:
@@ -45,11 +62,30 @@ def _why(incident: Mapping[str, Any]) -> list[str]:
         f" | {figure(one['expected'], one['unit'])} | {text(one['text'])} |"
         for one in incident["evidence"]
     ]
-    lines += ["", "## What changed", ""]
-    lines += [
-        f"- {change['offset_seconds']:+.0f} s: {text(change['kind'])} {text(change['what'])}"
-        for change in incident["changes"]
-    ] or ["Nothing that we saw."]
+    return lines
+
+
+def _changed(changes: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = ["", "## What changed", ""]
+    for change in changes:
+        said = f"- {change['offset_seconds']:+.0f} s: {text(change['kind'])} {text(change['what'])}"
+        verdict = change.get("verdict")
+        if verdict:
+            said += f": {text(verdict['word'].replace('_', ' '))}, {text(verdict['text'])}"
+        lines.append(said)
+    return lines if changes else [*lines, "Nothing that we saw."]
+
+
+def _similar(similar: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not similar:
+        return []
+    lines = ["", "## Similar before", ""]
+    for one in similar:
+        cards = f"; approved: {text(', '.join(one['cards']))}" if one["cards"] else ""
+        lines.append(
+            f"- {text(one['since'])} {text(one['title'])} ({text(', '.join(one['alike']))}): ended "
+            f"by {text(one['ended_by'])}: {text(one['ended'])}{cards} {code(one['id'])}"
+        )
     return lines
 
 

@@ -90,6 +90,7 @@ def _figure(value: Any) -> str:
 
 def _head(told: Mapping[str, Any]) -> Iterable[str]:
     impact = told["impact"]
+    burnt = impact["slo_budget_burnt"]
     tone = "page" if told["severity"] == "critical" else "ticket"
     yield f"<h1>{_text(told['title'])}</h1>"
     yield (
@@ -105,6 +106,7 @@ def _head(told: Mapping[str, Any]) -> Iterable[str]:
         ("Tokens lost", impact["tokens_lost"]),
         ("USD an hour", impact["usd_per_hour"]),
         ("SLO burn", impact["slo_burn"]),
+        ("Budget burnt", None if burnt is None else f"{burnt:.2%}"),
     ):
         yield f"<div>{name}<b>{_figure(value)}</b></div>"
     yield f"</div><p class=faint>{_text(impact['basis'])}</p>"

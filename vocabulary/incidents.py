@@ -37,6 +37,8 @@ class Impact:
     """How the figures came about, in one sentence."""
     forecast: str = ""
     """What comes if nothing is done, where something is known to grow; empty else."""
+    slo_budget_burnt: float | None = None
+    """Share of the error budget of a month that is gone since the onset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
             "slo_burn": impact.slo_burn,
             "basis": impact.basis,
             "forecast": impact.forecast,
+            "slo_budget_burnt": impact.slo_budget_burnt,
         },
         "causes": [_cause_json(cause) for cause in incident.causes],
         "changes": [_change_json(change) for change in incident.changes],
@@ -291,6 +294,7 @@ def incident_from_json(body: Mapping[str, Any]) -> Incident:
             impact["slo_burn"],
             impact["basis"],
             impact.get("forecast", ""),
+            impact.get("slo_budget_burnt"),
         ),
         causes=tuple(_cause_from_json(one) for one in body["causes"]),
         changes=tuple(_change_from_json(one) for one in body["changes"]),

@@ -109,7 +109,8 @@ def _summary(one: dict[str, Any]) -> list[str]:
 def _impact(one: dict[str, Any], as_of: str | None) -> None:
     impact = one["impact"]
     basis = plain(impact.get("basis") or "How this came about is not recorded.")
-    cells = st.grid(5, min_column_width=150)
+    burnt = impact.get("slo_budget_burnt")
+    cells = st.grid(6, min_column_width=150)
     cells.metric(
         "Lasting", age(one["since"], one["resolved_at"] or as_of), border=True,
         help=f"Since {clock(one['since'])}; opened {clock(one['opened_at'])}.",
@@ -120,6 +121,10 @@ def _impact(one: dict[str, Any], as_of: str | None) -> None:
     cells.metric(
         "SLO burn", figure(impact["slo_burn"], "×"), border=True,
         help="Multiple of the error budget's sustainable pace.",
+    )  # fmt: skip
+    cells.metric(
+        "Budget burnt", figure(None if burnt is None else 100.0 * burnt, "%"), border=True,
+        help="Share of a month's error budget that is gone since the onset.",
     )  # fmt: skip
     since = f"Since {clock(one['since'])}"
     if one["tenants"]:

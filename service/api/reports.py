@@ -27,14 +27,16 @@ def report(
     """One file that stands by itself; the HTML has charts and asks nobody for anything."""
     one = wiring.desk.get(incident_id)
     name = "".join(letter if letter.isalnum() or letter == "-" else "-" for letter in one.id)
+    changes, before = _judged(wiring, one), similar_json(wiring.desk, one)
     if format_ == "markdown":
-        return _file(markdown(incident_json(one)), "text/markdown", f"{name}.md")
+        told = markdown(incident_json(one), changes, before)
+        return _file(told, "text/markdown", f"{name}.md")
     info = wiring.info()
     until = info.as_of or wiring.clock.now()
     with slot(request):
         charts = charts_of(one, until, wiring.store)
     made = f"Tidegauge {info.version}, {rfc3339(wiring.clock.now())}"
-    text = page(one, charts, _judged(wiring, one), similar_json(wiring.desk, one), made)
+    text = page(one, charts, changes, before, made)
     return _file(text, "text/html", f"{name}.html")
 
 

@@ -46,7 +46,7 @@ def test_nothing_measured_is_nothing_known(story: Story) -> None:
     story.tick(stalled(first))
     impact = story.only().impact
     assert (impact.requests_affected, impact.tokens_lost) == (None, None)
-    assert (impact.usd_per_hour, impact.slo_burn) == (None, None)
+    assert (impact.usd_per_hour, impact.slo_burn, impact.slo_budget_burnt) == (None, None, None)
     assert impact.basis
     assert "Impact not known." in story.only().headline
 
@@ -134,6 +134,10 @@ def test_burn_is_the_gateways_error_share_over_the_budget(story: Story) -> None:
     impact = story.only().impact
     assert impact.slo_burn == 30.0
     assert impact.requests_affected == 11 * 3.0 * 60.0
+    month = 0.01 * 10.0 * 30 * 86400.0
+    assert impact.slo_budget_burnt == round(11 * 3.0 * 60.0 / month, 6)
+    assert "0.8% of the month's error budget gone" in story.only().headline
+    assert "failed calls since the onset, of 30 days" in impact.basis
 
 
 def test_calls_that_are_counted_and_never_fail_burn_nothing(story: Story) -> None:
@@ -210,6 +214,9 @@ def test_first_tokens_that_come_late_burn_the_budget_too(story: Story) -> None:
     impact = story.only().impact
     assert impact.slo_burn == 25.0
     assert "burn: late first tokens" in impact.basis
+    month = 0.01 * 9.0 * 30 * 86400.0
+    assert impact.slo_budget_burnt == round(3 * 0.25 * 9.0 * 60.0 / month, 6)
+    assert "late first tokens since the onset" in impact.basis
 
 
 def test_the_faster_of_two_burns_is_told(story: Story) -> None:

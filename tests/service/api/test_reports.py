@@ -79,11 +79,15 @@ def test_html_stands_by_itself_and_nothing_in_it_can_act(told: Any) -> None:
 
 
 def test_markdown_is_the_same_incident(told: Any) -> None:
-    with told.client() as client:
+    verdict = {"word": "no_difference", "text": HOSTILE, "final": True, "signals": []}
+    with told.client(verdict=lambda _change: verdict) as client:
         answer = client.get("/api/v1/incidents/i-0/report", params={"format": "markdown"})
     assert answer.headers["content-type"].startswith("text/markdown")
     assert "<script>" not in answer.text
     assert answer.text.startswith("# ")
+    for part in ("no difference", "## Similar before", "ended by ada", "Burnt since the onset"):
+        assert part in answer.text
+    assert "\x1b" not in answer.text
 
 
 def test_a_store_that_does_not_answer_costs_the_charts_alone(told: Any) -> None:
