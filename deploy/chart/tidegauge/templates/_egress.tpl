@@ -13,7 +13,7 @@
 {{- $urls = append $urls (kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "url") .) -}}
 {{- end -}}
 {{- $ports := list -}}
-{{- if $server.readCluster -}}
+{{- if or $server.readCluster .Values.execution.enabled -}}
 {{- $ports = list "443" "6443" -}}
 {{- end -}}
 {{- range $server.receivers -}}

@@ -72,6 +72,7 @@ resources:
   mountPath: /run/secrets/tidegauge/tls
   readOnly: true
 {{- end }}
+{{- include "tidegauge.executionMounts" . }}
 {{- end -}}
 
 {{- define "tidegauge.volumes" -}}
@@ -106,4 +107,5 @@ resources:
     secretName: {{ .root.Values.tls.existingSecret }}
     defaultMode: 0440
 {{- end }}
+{{- include "tidegauge.executionVolumes" . }}
 {{- end -}}
