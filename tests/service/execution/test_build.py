@@ -1,0 +1,115 @@
+"""From the configuration file to an executor: off by default, and who may approve."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from execution_site import Site
+
+from service import core
+from service.clock import ManualClock
+from service.config import load
+from service.core import Core
+from vocabulary.errors import ConfigError, RequestRefused
+
+SECRET = "operator-secret-0123456789"
+
+
+def built(folder: Path, *, simulated: bool = False, **execution: Any) -> Core:
+    file = folder / "tidegauge.yaml"
+    told = {"data_dir": str(folder / "data"), "kubernetes": "off", "execution": execution}
+    file.write_text(yaml.safe_dump(told))
+    (folder / "data").mkdir(exist_ok=True)
+    return core.build(load(file, {}), ManualClock(1e9), secret=SECRET, simulated=simulated)
+
+
+@pytest.fixture
+def on(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "one").write_text("one-secret-0123456789")
+    (tmp_path / "pods").write_text("token")
+    (tmp_path / "ca.crt").write_text("")
+    return {
+        "enabled": True, "people": {"one": str(tmp_path / "one")},
+        "accounts": {"pods": str(tmp_path / "pods")},
+        "api_url": "https://127.0.0.1:1", "ca_file": str(tmp_path / "ca.crt"),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def cards(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path / "cards.sqlite")
+    yield made
+    made.records.close()
+
+
+def test_it_is_off_unless_it_is_switched_on(tmp_path: Path, cards: Site) -> None:
+    part = built(tmp_path)
+    assert "execution is switched off (execution.enabled)" in part.execution.why_not(
+        cards.card("R02")
+    )
+    part.close()
+
+
+def test_switched_on_a_class_executes_and_another_says_what_it_lacks(
+    tmp_path: Path, cards: Site, on: dict[str, Any]
+) -> None:
+    part = built(tmp_path, **on)
+    assert part.execution.why_not(cards.card("R02")) == ""
+    assert "set execution.accounts.nodes" in part.execution.why_not(cards.card("R09"))
+    part.close()
+
+
+def test_a_simulated_world_has_no_cluster_whatever_is_configured(
+    tmp_path: Path, cards: Site, on: dict[str, Any]
+) -> None:
+    part = built(tmp_path, simulated=True, **on)
+    assert "the clock is simulated" in part.execution.why_not(cards.card("R02"))
+    part.close()
+
+
+def test_a_person_comes_in_by_their_own_token_and_the_operators_is_nobodys(
+    tmp_path: Path, on: dict[str, Any]
+) -> None:
+    part = built(tmp_path, **on)
+    doors = part.wiring().doors
+    one = doors.admit("Bearer one-secret-0123456789", 0.0)
+    assert (one.name, one.person) == ("one", True)
+    assert doors.admit(f"Bearer {SECRET}", 0.0).person is False
+    with pytest.raises(RequestRefused):
+        doors.admit("Bearer two-secret-0123456789", 0.0)
+    part.close()
+
+
+def test_a_person_with_somebody_elses_token_is_refused(tmp_path: Path, on: dict[str, Any]) -> None:
+    (tmp_path / "one").write_text(SECRET)
+    part = built(tmp_path, **on)
+    with pytest.raises(ConfigError, match=r"execution\.people\.one: that token is somebody else's"):
+        part.wiring()
+    part.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"enabled": True}, "execution: enabled, and nobody may approve"),
+        ({"enabeld": True}, "execution: unknown key `enabeld`; did you mean `enabled`"),
+        ({"accounts": {"keys": "/run/x"}}, "execution: accounts: there is no executor for keys"),
+        ({"most_per_hour": "many"}, "execution: most_per_hour must be int"),
+        ({"people": {"one": "/nowhere/one"}}, "cannot read /nowhere/one"),
+    ],
+)
+def test_a_section_that_cannot_be_is_refused_by_name(
+    tmp_path: Path, told: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ConfigError, match=why):
+        built(tmp_path, **told)
+
+
+def test_enabled_outside_a_cluster_it_asks_where_the_api_is(
+    tmp_path: Path, on: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(ConfigError, match=r"set execution\.api_url"):
+        built(tmp_path, **{**on, "api_url": ""})
