@@ -136,6 +136,8 @@ class Core:
             problems.append(f"the last turn of the loop failed: {self.trouble()}")
         if self.forwarding():
             problems.append(self.forwarding())
+        if self.execution.altered:
+            problems.append(f"the log of actions was altered: {self.execution.altered}")
         if self.records.lost:
             problems.append(
                 f"{self.records.lost} acts that were acknowledged are missing from the records"

@@ -131,7 +131,7 @@ class ActionLog:
         return [row["plan"] for row in rows]
 
     def page(self, after: int, limit: int) -> list[Entry]:
-        """Entries behind the one numbered *after*, oldest first."""
+        """Entries behind the one numbered *after*, oldest first; a negative *limit* is none."""
         return self._entries("WHERE sequence>? ORDER BY sequence LIMIT ?", after, limit)
 
     def lines_told(self) -> int:

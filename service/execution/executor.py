@@ -19,7 +19,7 @@ from service.execution.guards import Decision, Situation, decisions
 from service.execution.planner import World, make_plan, situation
 from service.execution.plans import Plan, Standing, Story, story_json
 from service.execution.verification import baseline
-from store.action_log import Step
+from store.action_log import Step, fault
 from vocabulary.actions import Action, Autonomy
 from vocabulary.errors import (
     ConfigError,
@@ -48,6 +48,8 @@ class Executor:
     """Safe to call from several threads."""
 
     world: World
+    altered: str = ""
+    """What is wrong with the log of actions; nothing is executed over one that was altered."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def why_not(self, action: Action) -> str:
@@ -65,6 +67,8 @@ class Executor:
                 "execution is switched off (execution.enabled): run the command yourself, with the "
                 "dry run first"
             )
+        if self.altered:
+            return f"the log of actions was altered ({self.altered}): find out by whom first"
         return "" if settings.account(call.group) else no_account(call.group)
 
     def plan(self, incident: Incident, action: Action, caller: Caller) -> dict[str, Any]:
@@ -126,7 +130,15 @@ class Executor:
         return {**self.told(plan_id), "again": False}
 
     def recover(self) -> list[str]:
-        """Tell as unknown what was begun and not recorded before a crash; gives those plans."""
+        """Tell as unknown what was begun and not recorded before a crash; gives those plans.
+
+        Nothing of a log that was altered is gone on with.
+        """
+        actions = self.world.records.actions
+        self.altered = fault(actions.page(0, -1), actions.lines_told())
+        if self.altered:
+            log.error("the log of actions was altered", what=self.altered)
+            return []
         everything = self.world.executed(0.0)
         left = [one for one in everything if one.standing is Standing.EXECUTING]
         for one in left:
@@ -138,7 +150,7 @@ class Executor:
     def follow_up(self, now: float) -> int:
         """Look after what was done and is not yet checked; gives how many plans were settled."""
         with self._lock:
-            return follow_up(self.world, self.world.recent(now), now)
+            return 0 if self.altered else follow_up(self.world, self.world.recent(now), now)
 
     def told(self, plan_id: str) -> dict[str, Any]:
         """A plan and how it stands."""

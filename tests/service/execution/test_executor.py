@@ -1,6 +1,7 @@
 """A plan is made, approved by people, carried out once, and every crash between is told."""
 
 import json
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -270,6 +271,23 @@ def test_a_crash_between_intent_and_record_is_told_and_never_repeated(
     assert len(site.cluster.written) == done
     site.restart()
     assert site.steps(plan).count("unknown") == 1, "it is told once"
+
+
+def test_nothing_is_executed_over_a_log_that_was_altered(site: Site) -> None:
+    plan = site.approved()
+    with sqlite3.connect(site.file) as other:
+        kept = other.execute("SELECT who FROM action_log WHERE sequence=2").fetchone()[0]
+        other.execute("DROP TRIGGER action_log_stays")
+        other.execute("UPDATE action_log SET who='two' WHERE sequence=2")
+    site.restart()
+    assert site.executor.altered.startswith("entry 2 is not what was written")
+    assert "was altered" in refusal(site.executor.execute, plan, FIRST)
+    assert site.executor.follow_up(site.clock.moment) == 0
+    with other:
+        other.execute("UPDATE action_log SET who=? WHERE sequence=2", (kept,))
+    other.close()
+    site.restart()
+    assert site.executor.execute(plan, FIRST)["state"] == "executed"
 
 
 def test_a_crash_after_the_record_leaves_what_was_done_to_be_checked(site: Site) -> None:
