@@ -87,6 +87,8 @@ def replica_past(
         load = decoding(load)
     model = engine.model if drafting is None else drafting.applied(engine.model)
     found = steady(model, load)
+    if drafting is not None:
+        found = replace(found, steps=found.steps / drafting.tokens_a_step)
     if isinstance(engine, Prefilling):
         found = replace(found, steps=load.requests)  # a prompt is a step, as a rule
     elif isinstance(engine, Decoding):
@@ -130,6 +132,7 @@ def _vllm(past: Past, pod: Pod, found: Steady, until: float) -> None:
     used = process.START_CPU_SECONDS + process.CPU_CORES * (until - tally.started)
     ends = {"stop": 0.9, "length": 0.1, "abort": 0.0, "error": 0.0, "repetition": 0.0}
     after, later = load.output_tokens, load.requests  # tokens, and answers, beyond the first
+    at_once = 1.0 if pod.engine.drafting is None else pod.engine.drafting.tokens_a_step
     if isinstance(pod.engine, Prefilling):
         ends.update(stop=0.0, length=1.0)
         after = later = zero
@@ -153,10 +156,12 @@ def _vllm(past: Past, pod: Pod, found: Steady, until: float) -> None:
     past.histograms += [
         (m.TIME_TO_FIRST_TOKEN, _NONE, load.requests, found.to_first_token, tally.to_first_token),
         (m.TIME_PER_OUTPUT_TOKEN, _NONE, later, found.between_tokens, tally.per_token),
-        (m.INTER_TOKEN_LATENCY, _NONE, after, found.between_tokens, tally.between_tokens),
+        # vLLM times outputs, and a draft's tokens that are taken come out together
+        (m.INTER_TOKEN_LATENCY, _NONE, after / at_once, found.between_tokens * at_once,
+         tally.between_tokens),
         (m.REQUEST_DURATION, _NONE, load.requests, whole, tally.whole),
         (m.QUEUE_DURATION, _NONE, load.requests, found.queue, tally.queue),
-    ]
+    ]  # fmt: skip
 
 
 def _transfers(past: Past, engine: Decoding, found: Steady) -> None:

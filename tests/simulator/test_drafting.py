@@ -128,3 +128,34 @@ def test_decay_takes_acceptance_away_and_steps_yield_less_until_it_is_mended() -
     assert during < 0.35 * before
     acceptance(world, 240.0)
     assert acceptance(world, 120.0) == pytest.approx(before, rel=0.1)
+
+
+def test_history_times_outputs_and_counts_steps_as_the_live_world_does() -> None:
+    world = World(3, NOON, DRAFTING)
+    coarse, _fine = history(world, span=21_600.0)
+    pod = world.pods("chat-70b")[0]
+    grown = {
+        series.name: values[np.isfinite(values)][-1] - values[np.isfinite(values)][0]
+        for series, values in zip(coarse.series, coarse.values, strict=True)
+        if series.label("replica") == pod.replica_id(DRAFTING.name) and np.isfinite(values).any()
+    }
+    latency = str(m.INTER_TOKEN_LATENCY)
+    tally = pod.engine.tally
+    counted = (tally.between_tokens.total, tally.between_tokens.count, tally.step_tokens.count,
+               tally.generated_tokens)  # fmt: skip
+    world.advance(world.now + 900.0)
+    seconds, outputs, steps, tokens = (
+        after - before
+        for before, after in zip(
+            counted,
+            (tally.between_tokens.total, tally.between_tokens.count, tally.step_tokens.count,
+             tally.generated_tokens),
+            strict=True,
+        )
+    )  # fmt: skip
+    assert grown[f"{latency}_sum"] / grown[f"{latency}_count"] == pytest.approx(
+        seconds / outputs, rel=0.15
+    )
+    assert grown[str(m.OUTPUT_TOKENS)] / grown[str(m.ENGINE_STEPS)] == pytest.approx(
+        tokens / steps, rel=0.3
+    )
