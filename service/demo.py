@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable
 
 from service import assembly, core
+from service.agent import Agent
 from service.announcement import announcing
 from service.clock import ManualClock, WallClock
 from service.config import Config
 from service.drill.case import Case
+from service.drill.hardship import Phase, Trial
 from service.life import Life, elapsed
 from service.local import Loop, Pace
 from service.settings import Settings
@@ -52,21 +54,52 @@ def prepare(
     doors.__enter__()
     for event in shown.events:
         world.inject(event.fault, world.start + event.after)
-    agent = agent_over(
-        config,
-        part,
-        world,
-        read=assembly.page_reader(config, READ_SECONDS).read,
-        reach=assembly.reach_for(config),
-        base=doors.url,
-        deadline_seconds=READ_SECONDS + 0.5,
-    )
+
+    def new_agent() -> Agent:
+        return agent_over(
+            config,
+            part,
+            world,
+            read=assembly.page_reader(config, READ_SECONDS).read,
+            reach=assembly.reach_for(config),
+            base=doors.url,
+            deadline_seconds=READ_SECONDS + 0.5,
+        )
+
     pace = Pace(interval, clock, settings.demo_speed, simulated=True)
     before = WorldClock(part, world, clock).move_to
-    loop = Loop(pace, agent, part.pipeline, before, announcing(part, say), lambda: world.scraping)
+    loop = Loop(
+        pace, new_agent(), part.pipeline, before, announcing(part, say), lambda: world.scraping
+    )
+    if case is not None and case.trial is not None:
+        _befall(case.trial, loop, world, new_agent, say)
     if case is not None:
         _pass_over(case, loop, interval, life, say)
     return part, loop
+
+
+def _befall(
+    trial: Trial,
+    loop: Loop,
+    world: World,
+    new_agent: Callable[[], Agent],
+    say: Callable[[str], None],
+) -> None:
+    """Let the hardship of a case befall the agent of *loop* and its samples, when it is time."""
+    move, hardship = loop.before, trial.hardship
+
+    def before(moment: float) -> None:
+        for phase in trial.enters(moment):
+            begins = phase is Phase.DURING
+            say(f"Hardship {hardship.name} {'begins' if begins else 'is over'}")
+            world.sight.delivery.delay = hardship.delay if begins else 0.0
+            if hardship.agent_anew and not begins:
+                loop.agent.close()
+                loop.agent = new_agent()
+        move(moment)
+
+    loop.before = before
+    loop.agent_up = lambda: world.scraping and not trial.agent_down
 
 
 def _story(settings: Settings, start: float) -> Case:

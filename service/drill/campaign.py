@@ -5,14 +5,30 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from service.drill.case import Case
 from service.drill.record import SCHEMA, play
 from vocabulary.errors import ConfigError
 
 Play = Callable[[Case], dict[str, Any]]
-Progress = Callable[[Case, Mapping[str, Any]], None]
+
+
+class Progress(Protocol):
+    """Who is told of each case that is done."""
+
+    def __call__(self, case: Case, record: Mapping[str, Any], *, anew: bool) -> None:
+        """*anew*: it was played now, and not read from a folder."""
+
+
+TASKS_OF_A_WORKER = 25
+"""Cases before a worker is replaced, so that what libraries keep does not add up over hours. The
+next one is forked from a process that has imported everything, so that this costs next to nothing.
+Our judgement."""
+
+
+def _tell_nobody(case: Case, record: Mapping[str, Any], *, anew: bool) -> None:
+    """No progress is wanted."""
 
 
 def run(
@@ -21,7 +37,7 @@ def run(
     workers: int = 1,
     folder: Path | None = None,
     how: Play = play,
-    told: Progress = lambda _case, _record: None,
+    told: Progress = _tell_nobody,
 ) -> list[dict[str, Any]]:
     """Play every case; records in the order of *cases*. *how* must be picklable.
 
@@ -39,11 +55,11 @@ def run(
             left.append(case)
         else:
             found[case.id] = kept
-            told(case, kept)
+            told(case, kept, anew=False)
     for case, record in _played(left, workers, how):
         _keep(case, record, folder)
         found[case.id] = record
-        told(case, record)
+        told(case, record, anew=True)
     return [found[case.id] for case in cases]
 
 
@@ -54,8 +70,11 @@ def _played(
         for case in cases:
             yield case, how(case)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=8) as pool:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([play.__module__])
+    with ProcessPoolExecutor(
+        workers, mp_context=context, max_tasks_per_child=TASKS_OF_A_WORKER
+    ) as pool:
         running = {pool.submit(how, case): case for case in cases}
         for future in as_completed(running):
             yield running[future], future.result()

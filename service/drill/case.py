@@ -9,7 +9,7 @@ import numpy as np
 
 import simulator.faults
 import simulator.look_alikes
-from service.drill.hardship import HARDSHIPS, Hardship
+from service.drill.hardship import HARDSHIPS, Trial
 from simulator.cluster import DEMO, ClusterSpec
 from simulator.clusters import CLUSTERS
 from simulator.fault import Fault
@@ -61,13 +61,13 @@ class Case:
         return self.spec if self.spec is not None else CLUSTERS[self.cluster]
 
     @property
-    def trial(self) -> tuple[Hardship, float] | None:
-        """The hardship and when it begins (Unix seconds); None without one, or without a fault."""
+    def trial(self) -> Trial | None:
+        """The hardship, before it begins; None without one, or without a fault."""
         onset = next((one.after for one in self.events), None)
         if not self.hardship or onset is None:
             return None
         one = HARDSHIPS[self.hardship]
-        return one, self.start + max(0.0, _rounded(onset + one.after))
+        return Trial(one, self.start + max(0.0, _rounded(onset + one.after)))
 
     def under(self, hardship: str) -> "Case":
         """The same case while *hardship* befalls the product."""
@@ -177,16 +177,20 @@ OVERLAPS: tuple[Overlap, ...] = (
 def cases(
     wanted: Sequence[type[Fault]],
     seeds: Sequence[int],
-    cluster: str = "demo",
+    cluster: str = DEMO.name,
+    *,
+    elsewhere: bool | None = None,
 ) -> Iterator[Case]:
     """A case for each of *wanted* and each seed; those that cannot be simulated are left out.
 
-    What happens on a cluster of its own is drilled there, beside what is drilled on the demo's.
+    What happens on a cluster of its own is drilled there, when *elsewhere*, or beside what is
+    drilled on the demo's.
     """
+    elsewhere = cluster == DEMO.name if elsewhere is None else elsewhere
     for seed in seeds:
         for kind in wanted:
             where = _home(kind, cluster)
-            if not kind.unsimulated and cluster in (where, DEMO.name):
+            if not kind.unsimulated and (elsewhere or cluster == where):
                 yield alone(kind, seed, where)
 
 

@@ -7,7 +7,6 @@ with the world: nothing of it reaches the chain but what pages, NVML and Kuberne
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +17,7 @@ from service.config import Config, load
 from service.data_folder import prepare_folder
 from service.doors import new_secret
 from service.drill.case import Case
+from service.drill.hardship import Phase, Trial
 from service.local import Loop, Pace
 from service.simulated import (
     DAY,
@@ -33,14 +33,6 @@ from simulator.world import World
 from vocabulary.incidents import Incident
 
 
-class Phase(Enum):
-    """Where the hardship of a case is."""
-
-    BEFORE = "before"
-    DURING = "during"
-    AFTER = "after"
-
-
 @dataclass(slots=True)
 class Chain:
     """A server under a clock that moves as fast as the machine allows."""
@@ -53,7 +45,7 @@ class Chain:
     injections: list[Injection]
     incidents: dict[str, Incident] = field(default_factory=dict)
     """The newest state of every incident so far, by id."""
-    phase: Phase = Phase.BEFORE
+    trial: Trial | None = None
     loop: Loop = field(init=False)
 
     @classmethod
@@ -70,7 +62,8 @@ class Chain:
         world = World(case.seed, case.start, case.world)
         injections = [world.inject(one.fault, world.start + one.after) for one in case.events]
         write_past(part, world, case.days * DAY, case.batches())
-        chain = cls(case, config, world, part, WorldClock(part, world, clock), injections)
+        moves = WorldClock(part, world, clock)
+        chain = cls(case, config, world, part, moves, injections, trial=case.trial)
         chain.loop = chain._new_loop()
         return chain
 
@@ -82,9 +75,7 @@ class Chain:
     @property
     def down(self) -> bool:
         """Whether there is no server now."""
-        return self.phase is Phase.DURING and self.case.trial is not None and (
-            self.case.trial[0].server_anew
-        )  # fmt: skip
+        return self.trial is not None and self.trial.server_down
 
     def run(self, until: float, tick: Callable[[float], None] = lambda _: None) -> None:
         """Let time pass until *until* (Unix seconds); *tick* is told each moment."""
@@ -116,20 +107,17 @@ class Chain:
 
     def _befall(self, moment: float) -> None:
         """Let the case's hardship begin and end, when it is time."""
-        if self.case.trial is None:
+        if self.trial is None:
             return
-        hardship, at = self.case.trial
-        if self.phase is Phase.BEFORE and moment >= at:
-            self.world.sight.delivery.delay = hardship.delay
-            if hardship.server_anew:
+        hardship = self.trial.hardship
+        for phase in self.trial.enters(moment):
+            begins = phase is Phase.DURING
+            self.world.sight.delivery.delay = hardship.delay if begins else 0.0
+            if hardship.server_anew and begins:
                 self.close()
-            self.phase = Phase.DURING
-        if self.phase is Phase.DURING and moment >= at + hardship.seconds:
-            self.phase = Phase.AFTER
-            self.world.sight.delivery.delay = 0.0
-            if hardship.server_anew:
+            elif hardship.server_anew:
                 self._start_server()
-            elif hardship.agent_anew:
+            elif hardship.agent_anew and not begins:
                 self.loop.agent.close()
                 self.loop.agent = self._new_agent()
 
@@ -157,9 +145,7 @@ class Chain:
         return Loop(pace, agent, self.part.pipeline, moves, agent_up=self._agent_up)
 
     def _agent_up(self) -> bool:
-        trial = self.case.trial
-        cut_off = self.phase is Phase.DURING and trial is not None and trial[0].agent_down
-        return self.world.scraping and not cut_off
+        return self.world.scraping and not (self.trial is not None and self.trial.agent_down)
 
 
 def _server(config: Config, clock: ManualClock) -> core.Core:

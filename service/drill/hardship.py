@@ -6,6 +6,7 @@ seconds in which nobody could see anything are granted on top of the time that a
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from vocabulary.errors import ConfigError
 
@@ -32,6 +33,50 @@ class Hardship:
     def blind(self) -> float:
         """Seconds in which nothing of the fault could be seen."""
         return self.delay or self.seconds
+
+    @property
+    def shown(self) -> bool:
+        """Whether it can be looked at in the console of the server that it befalls."""
+        return not self.server_anew
+
+
+class Phase(Enum):
+    """Where a hardship is."""
+
+    BEFORE = "before"
+    DURING = "during"
+    AFTER = "after"
+
+
+@dataclass(slots=True)
+class Trial:
+    """A hardship in one case, followed moment by moment."""
+
+    hardship: Hardship
+    at: float
+    """When it begins, Unix seconds."""
+    phase: Phase = Phase.BEFORE
+
+    def enters(self, moment: float) -> tuple[Phase, ...]:
+        """The phases that begin with *moment*: none at most moments."""
+        begun: list[Phase] = []
+        if self.phase is Phase.BEFORE and moment >= self.at:
+            self.phase = Phase.DURING
+            begun.append(self.phase)
+        if self.phase is Phase.DURING and moment >= self.at + self.hardship.seconds:
+            self.phase = Phase.AFTER
+            begun.append(self.phase)
+        return tuple(begun)
+
+    @property
+    def agent_down(self) -> bool:
+        """Whether nothing is read now."""
+        return self.phase is Phase.DURING and self.hardship.agent_down
+
+    @property
+    def server_down(self) -> bool:
+        """Whether there is no server now."""
+        return self.phase is Phase.DURING and self.hardship.server_anew
 
 
 HARDSHIPS: Mapping[str, Hardship] = {

@@ -32,7 +32,7 @@ def play(case: Case, overrides: Mapping[str, Any] | None = None) -> dict[str, An
         chain = Chain.over(case, Path(folder), overrides)
         try:
             end = case.start + case.seconds
-            granted = case.trial[0].blind if case.trial else 0.0
+            granted = case.trial.hardship.blind if case.trial else 0.0
             deadlines = {
                 position: min(end, injection.at + injection.fault.detect_within + granted)
                 for position, injection in enumerate(chain.injections)

@@ -1,4 +1,4 @@
-"""The result of a drill as a file that is committed: scores by cluster, and how they came about.
+"""The result of a drill as a committed file: scores by cluster and overall, and how it was run.
 
 Records of single cases stay out of it; they are kept by `--results` and are scored again at will.
 """
@@ -30,6 +30,7 @@ def result(
             cluster: summary([one for one in records if one["cluster"] == cluster])
             for cluster in clusters
         },
+        "overall": summary(records),
     }
 
 

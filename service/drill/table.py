@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from service.drill.hardship import HARDSHIPS
 from simulator.outlook import PoolOutlook
 
 COLUMNS = (
@@ -77,9 +78,10 @@ def replay(miss: Mapping[str, Any], scenario: str = "") -> str:
     if scenario:
         words = f"--scenario {scenario} --seeds {miss['seed']} --replay '{miss['case']}'"
         return f"tidegauge drill {words}"
-    name = miss["case"].partition(" with ")[0]  # a replay shows the fault without the hardship
+    name, _, hardship = miss["case"].partition(" with ")
     words = f"'{name}' --seeds {miss['seed']} --cluster {miss['cluster']}"
-    return f"tidegauge drill --replay {words}"
+    shown = hardship in HARDSHIPS and HARDSHIPS[hardship].shown
+    return f"tidegauge drill --replay {words}" + (f" --hardship {hardship}" if shown else "")
 
 
 def _row(code: str, title: str, row: Mapping[str, Any]) -> Row:

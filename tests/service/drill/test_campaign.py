@@ -1,13 +1,14 @@
 """Cases, their seeds, and that a drill goes on where it was broken off."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from service.cli.drill import seed_numbers
 from service.drill.campaign import run
 from service.drill.case import Case, Corpus, alone, calm, cases, overlapping
+from service.drill.plan import Request, seed_numbers
 from service.drill.record import firing
 from simulator.fault import Fault
 from vocabulary.entities import Entity, EntityKind
@@ -82,6 +83,41 @@ def test_an_unknown_fault_is_named_with_those_that_there_are() -> None:
 )
 def test_seeds_are_a_count_a_range_or_a_list(text: str, numbers: list[int]) -> None:
     assert seed_numbers(text) == numbers
+
+
+def test_seeds_that_alternate_see_everything_once_and_each_cluster_half_of_them() -> None:
+    request = Request(seeds="1000-1003", clusters="demo,held-out", calm_hours=1.0, overlaps=True)
+    both, alternating = request.plan(CORPUS), replace(request, alternate=True).plan(CORPUS)
+    for name, cluster in (("F01", "demo"), ("F01 during B09", "demo"), ("calm", "held-out")):
+        seeds = [1000, 1002] if cluster == "demo" else [1001, 1003]
+        mine = [one for one in alternating if one.name == name]
+        assert [one.seed for one in mine if one.cluster == cluster] == seeds
+        assert [one.seed for one in mine] == [1000, 1001, 1002, 1003]
+        assert len([one for one in both if one.name == name]) == 8
+    for code in ("F10", "B11"):  # on a cluster of its own, whatever the others have
+        assert [one.seed for one in alternating if one.name == code] == [1000, 1001, 1002, 1003]
+    assert len({one.id for one in alternating}) == len(alternating)
+
+
+def test_a_replay_is_one_case_of_the_plan_hardship_included() -> None:
+    assert Request(seeds="4").replayed(CORPUS, "F27 during B03").seed == 4
+    one = Request(seeds="2", hardships="gap").replayed(CORPUS, "F01")
+    assert one in Request("F01", seeds="2", hardships="gap").plan(CORPUS)
+    assert one.trial is not None
+
+
+@pytest.mark.parametrize(
+    ("request_", "name", "said"),
+    [
+        (Request(seeds="1-3"), "F01", "a replay shows one seed"),
+        (Request(hardships="server-restart"), "F01", "gap, agent-restart, late-samples"),
+        (Request(hardships="gap,agent-restart"), "F01", "under one of"),
+        (Request(hardships="gap"), "calm", "shows a fault"),
+    ],
+)
+def test_what_a_replay_cannot_show_is_refused(request_: Request, name: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        request_.replayed(CORPUS, name)
 
 
 @pytest.mark.parametrize("text", ["", "x", "5-3", "-1"])

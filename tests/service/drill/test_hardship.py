@@ -6,9 +6,9 @@ import pytest
 
 import detectors.engine_stalled
 from service import assembly
-from service.cli.drill import _plan
 from service.drill.case import Case, Corpus, alone
 from service.drill.hardship import HARDSHIPS, known_hardship
+from service.drill.plan import Request
 from service.drill.record import play
 from service.drill.score import summary
 from service.drill.table import group_rows, miss_rows
@@ -25,7 +25,7 @@ def test_each_hardship_begins_around_its_fault_and_its_blind_seconds_are_granted
     for name, hardship in HARDSHIPS.items():
         under = CASE.under(name)
         assert under.trial is not None
-        assert under.trial[1] == max(
+        assert under.trial.at == max(
             CASE.start, CASE.start + (60.0 + hardship.after) // 15.0 * 15.0
         )
         assert under.seconds == CASE.seconds + hardship.blind
@@ -40,10 +40,8 @@ def test_an_unknown_hardship_is_named_with_those_that_there_are() -> None:
 
 
 def test_every_case_of_a_plan_is_drilled_once_more_under_each_hardship() -> None:
-    plan = _plan(
-        Corpus.found(), "F01", [1, 2], ["demo"],
-        benign=False, calm_hours=1.0, overlaps=False, hardships=["gap", "server-restart"],
-    )  # fmt: skip
+    request = Request("F01", seeds="1,2", calm_hours=1.0, hardships="gap,server-restart")
+    plan = request.plan(Corpus.found())
     names = [one.name for one in plan]
     assert names.count("F01") == names.count("F01 with gap") == 2
     assert names.count("F01 with server-restart") == 2
@@ -73,7 +71,7 @@ def test_a_stalled_engine_is_found_once_whatever_befalls_us(name: str) -> None:
     assert only_one(play(CASE.under(name)))
 
 
-def test_hardships_have_their_own_rows_and_a_miss_is_shown_without() -> None:
+def test_hardships_have_their_own_rows_and_a_miss_is_shown_under_them() -> None:
     def record(case: str, *seen: dict[str, Any]) -> dict[str, Any]:
         truth = {
             "code": "F01", "benign": False, "began": True, "entities": ["replica/a"], "pool": "",
@@ -89,6 +87,5 @@ def test_hardships_have_their_own_rows_and_a_miss_is_shown_without() -> None:
     assert [(row["name"], row["runs"]) for row in score["hardships"]] == [("gap", 1)]
     assert "with gap" in [row[0] for row in group_rows(score)]
     assert {row[1] for row in miss_rows(score)} == {"F01", "F01 with gap"}
-    assert {row[4].split(" --seeds")[0] for row in miss_rows(score)} == {
-        "tidegauge drill --replay 'F01'"
-    }
+    command = "tidegauge drill --replay 'F01' --seeds 1 --cluster demo"
+    assert {row[4] for row in miss_rows(score)} == {command, f"{command} --hardship gap"}

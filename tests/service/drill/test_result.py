@@ -140,3 +140,17 @@ def test_a_result_says_where_it_comes_from() -> None:
     assert told["date"] == "2025-11-17"
     assert told["commit"]
     assert "cores" in told["machine"]
+
+
+def test_with_two_clusters_the_page_tells_all_together_and_each_with_its_interval() -> None:
+    elsewhere = record("F24", incident("F24"), cluster="held-out", seed=1001)
+    both = result([FOUND, MISSED, calm(), elsewhere], {}, **RUN)
+    page = quality_page(both, NOTICE)
+    together, demo, held_out = (page.index(head) for head in (
+        "## All clusters together", "## Cluster `demo`", "## Cluster `held-out`"))  # fmt: skip
+    assert "| F24 |" in page[together:demo]
+    assert "50 % [9-91]" in page[together:demo], "one of two, over both clusters"
+    assert "0 % [0-79]" in page[demo:held_out]
+    assert "100 % [21-100]" in page[held_out:]
+    assert page.count("### Missed or taken for something else") == 1, "each miss stands once"
+    assert "All clusters together" not in quality_page(BOTH, NOTICE)
