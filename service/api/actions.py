@@ -42,11 +42,13 @@ def list_actions(wiring: Wired) -> dict[str, Any]:
 @router.get("/audit", summary="What was planned, approved, refused and done, with its hashes")
 def audit(
     wiring: Wired,
-    after: Annotated[int, Query(ge=0, description="Entries behind this number.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**53, description="Entries behind this number.")] = 0,
     limit: Annotated[int, Query(ge=1, le=500, description="How many at most.")] = 200,
 ) -> dict[str, Any]:
     """Entries oldest first; `told` is how many the incidents' own histories tell of."""
-    actions = _executor(wiring).world.records.actions
+    if wiring.execution is None:
+        return {"entries": [], "told": 0}
+    actions = wiring.execution.world.records.actions
     entries = [
         {"sequence": one.sequence, "at": one.at, "time": rfc3339(one.at), "who": one.who,
          "what": one.what, "plan": one.plan, "action": one.action, "incident": one.incident,

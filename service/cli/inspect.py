@@ -1,6 +1,7 @@
 """`tidegauge doctor` and `tidegauge config show`: what is seen, and what is configured."""
 
 import dataclasses
+import os
 from typing import Annotated
 
 import typer
@@ -35,6 +36,7 @@ def doctor(
 ) -> None:
     """Say what Tidegauge can and cannot see here, and how to mend it. Exit code 1 when blind."""
     from service.assembly import pod_rules, reach_for, recogniser
+    from service.execution.checks import execution_checks
     from service.otlp.forward import ForwardSettings
     from service.receivers import receivers_of
 
@@ -44,6 +46,7 @@ def doctor(
     reach = reach_for(effective)
     told = receivers_of(effective)
     checks = list(examine(effective.settings, reach, recogniser(), rules, onward, told))
+    checks += execution_checks(effective, os.environ)
     if output is Output.JSON:
         print_json([dataclasses.asdict(check) for check in checks])
     else:

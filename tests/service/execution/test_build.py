@@ -12,6 +12,7 @@ from service import core
 from service.clock import ManualClock
 from service.config import load
 from service.core import Core
+from service.execution.checks import execution_checks
 from vocabulary.errors import ConfigError, RequestRefused
 
 SECRET = "operator-secret-0123456789"
@@ -105,6 +106,26 @@ def test_a_section_that_cannot_be_is_refused_by_name(
 ) -> None:
     with pytest.raises(ConfigError, match=why):
         built(tmp_path, **told)
+
+
+def told_by_doctor(folder: Path, **execution: Any) -> dict[str, tuple[str, str]]:
+    file = folder / "tidegauge.yaml"
+    file.write_text(yaml.safe_dump({"execution": execution}))
+    found = execution_checks(load(file, {}), {})
+    return {one.name: (one.verdict.value, one.what) for one in found}
+
+
+def test_doctor_says_which_class_could_act(tmp_path: Path, on: dict[str, Any]) -> None:
+    assert told_by_doctor(tmp_path) == {
+        "execution": ("absent", "plans are text: execution is switched off")
+    }
+    on["ca_file"] = ""
+    told = told_by_doctor(tmp_path, **on)
+    assert told["execution"] == ("ok", "switched on; may approve: one")
+    assert told["execution nodes"] == ("absent", "no credential: this class executes nothing")
+    assert told["execution pods"][0] == "blind"
+    assert "https://127.0.0.1:1 accepts no connection" in told["execution pods"][1]
+    assert told_by_doctor(tmp_path, **{**on, "api_url": ""})["execution"][0] == "blind"
 
 
 def test_enabled_outside_a_cluster_it_asks_where_the_api_is(
