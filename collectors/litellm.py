@@ -51,6 +51,7 @@ class Litellm(PageCollector):
     produces: ClassVar[tuple[Metric, ...]] = (
         m.GATEWAY_OPERATIONS,
         m.GATEWAY_ATTEMPTS,
+        m.GATEWAY_FALLBACKS,
         m.GATEWAY_IN_FLIGHT,
         m.GATEWAY_SPEND,
         m.INPUT_TOKENS,
@@ -87,6 +88,7 @@ class Litellm(PageCollector):
             by_tenant(
                 m.GATEWAY_ATTEMPTS, "litellm_deployment_failure_responses_total", outcome="error"
             ),
+            by_tenant(m.GATEWAY_FALLBACKS, "litellm_deployment_successful_fallbacks_total"),
             by_tenant(m.INPUT_TOKENS, "litellm_input_tokens_metric_total"),
             by_tenant(m.INPUT_TOKENS_CACHED, "litellm_input_cached_tokens_metric_total"),
             by_tenant(m.OUTPUT_TOKENS, "litellm_output_tokens_metric_total", count_at="finish"),

@@ -10,12 +10,15 @@ from detectors import _gateway
 from detectors._evidence import average, middle, say, span
 from estimators.onset import run_start
 from fleet import identity
-from vocabulary import failure_modes
+from vocabulary import failure_modes, signals
 from vocabulary.contracts import Detector
 from vocabulary.entities import Entity
 from vocabulary.failure_modes import FailureMode, Severity
 from vocabulary.findings import Finding
+from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
+
+FALLBACKS = Watch(signals.GATEWAY_FALLBACK_RATE, _gateway.LOOKBACK, _gateway.STEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,12 @@ class RetryStorm(Detector):
     """Retries multiply load on a model that already fails.
 
     A surge of users raises calls and attempts alike, so their ratio stays; a client that retries
-    outside the gateway is not seen here.
+    outside the gateway is not seen here. Calls that fell back count for the model they asked,
+    though another answered them: what was tried for them there is no more than usual.
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.RETRY_STORM
-    watches: ClassVar[tuple[Watch, ...]] = _gateway.WATCHES
+    watches: ClassVar[tuple[Watch, ...]] = (*_gateway.WATCHES, FALLBACKS)
 
     ratio: float = 2.0
     """Attempts for each call: layered retries of three make up to nine."""
@@ -49,7 +53,8 @@ class RetryStorm(Detector):
 
     def _judge(self, scene: Scene, model: str, seen: _gateway.Traffic) -> Finding | None:
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(seen.operations > 0.0, seen.attempts / seen.operations, np.nan)
+            asked = seen.operations + _fallbacks(scene, model)
+            ratio = np.where(asked > 0.0, seen.attempts / asked, np.nan)
         begin = scene.now - self.hold_seconds
         newest = span(seen.times, ratio, begin, scene.now)
         if not np.isfinite(newest).any() or np.nanmin(newest) <= self.ratio:
@@ -75,7 +80,7 @@ class RetryStorm(Detector):
                     _gateway.ATTEMPTS, entity, since, scene.now,
                     f"{observed:.1f} upstream calls for each user's call, {usual:.1f} before.",
                     observed=average(span(seen.times, seen.attempts, since, scene.now)),
-                    expected=average(span(seen.times, seen.operations, since, scene.now)) * usual,
+                    expected=average(span(seen.times, asked, since, scene.now)) * usual,
                 ),
                 say(
                     _gateway.ATTEMPT_ERRORS, entity, since, scene.now,
@@ -88,6 +93,13 @@ class RetryStorm(Detector):
             pool=pool,
             model=model,
         )  # fmt: skip
+
+
+def _fallbacks(scene: Scene, model: str) -> Array:
+    """Calls a second for *model* that another answered; zero where the gateway tells of none."""
+    frame = scene.frame(FALLBACKS)
+    row = frame.row(model=model)
+    return np.zeros(len(frame.times)) if row is None else np.nan_to_num(row)
 
 
 def _entity(scene: Scene, model: str) -> tuple[Entity, str]:

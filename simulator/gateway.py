@@ -31,8 +31,6 @@ TIMEOUT = ("Openai.Timeout", "408")
 REFUSED = ("Openai.APIConnectionError", "500")
 NO_REPLICA = ("Openai.ServiceUnavailableError", "503")
 """Nobody behind the route takes the call, or the route itself does not."""
-LIMITED = ("Openai.RateLimitError", "429")
-"""The key has sent as many calls or tokens there as its limit allows."""
 OVER_BUDGET = "BudgetExceededError"
 """The team or the key has spent what it may: no replica is asked."""
 
@@ -80,8 +78,6 @@ class Gateway:
     """Attempts in flight by replica: what least-busy routing goes by."""
     broken: dict[str, BrokenRoute] = field(default_factory=dict)
     """By pool: routes that fail before a replica is asked."""
-    limited: dict[tuple[str, str], BrokenRoute] = field(default_factory=dict)
-    """By tenant and pool: rate limits of a key that are too low for what it sends there."""
     booked: dict[str, Decimal] = field(default_factory=dict)
     """By pool: what is booked over the list price, where that is not one."""
     detours: dict[Detour, int] = field(default_factory=dict)
@@ -147,10 +143,6 @@ class Gateway:
         broken = self.broken.get(operation.pool)
         if not backends or (broken is not None and broken.refuses()):
             self._attempt_failed(operation, NO_REPLICA, at)
-            return
-        limit = self.limited.get((call.tenant, operation.pool))
-        if limit is not None and limit.refuses():
-            self._attempt_failed(operation, LIMITED, at)
             return
         backend = self._route(operation, backends)
         operation.avoid = backend.uid

@@ -134,6 +134,7 @@ class World:
         for name, signal in (
             ("attempt_errors", signals.GATEWAY_ATTEMPT_ERROR_RATE),
             ("errors", signals.GATEWAY_ERROR_RATE),
+            ("fallbacks", signals.GATEWAY_FALLBACK_RATE),
         ):
             if name in courses:
                 self.put(signal, courses.pop(name), **about)

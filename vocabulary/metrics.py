@@ -212,6 +212,11 @@ GATEWAY_OPERATIONS = _counter(
 GATEWAY_ATTEMPTS = _counter(
     "tidegauge.gateway.attempts", "{attempt}", "Calls made upstream, retries included.", "outcome"
 )
+GATEWAY_FALLBACKS = _counter(
+    "tidegauge.gateway.fallbacks",
+    "{operation}",
+    "Calls that another model answered than the one they asked for, by the one that was asked.",
+)
 GATEWAY_IN_FLIGHT = _gauge(
     "tidegauge.gateway.in_flight", "{operation}", "Calls a gateway has taken and not yet answered."
 )

@@ -360,6 +360,12 @@ GATEWAY_ATTEMPT_RATE = Signal(
     "Upstream calls a second, by model.",
     By("sum", Rate(m.GATEWAY_ATTEMPTS, 120.0, _GATEWAY), ("model",)),
 )
+GATEWAY_FALLBACK_RATE = Signal(
+    "gateway_fallbacks_per_second",
+    "operations/s",
+    "User calls a second that another model answered, by the model that was asked.",
+    By("sum", Rate(m.GATEWAY_FALLBACKS, 120.0, _GATEWAY), ("model",)),
+)
 GATEWAY_OPERATION_RATE = Signal(
     "gateway_operations_per_second",
     "operations/s",

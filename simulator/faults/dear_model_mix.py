@@ -7,7 +7,6 @@ import numpy as np
 
 from fleet.identity import tenant
 from simulator.fault import Fault, sampled
-from simulator.routing import BrokenRoute
 from simulator.victims import pool_of
 from vocabulary.entities import Entity
 from vocabulary.failure_modes import DEAR_MODEL_MIX, FailureMode, Severity
@@ -18,11 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DearModelMix(Fault):
-    """Part of one tenant's calls to a cheap pool goes to the dear one; their number stays.
-
-    Where the gateway has the dear pool for a fallback of the cheap one, it is a limit of the
-    tenant's key that is too low: what it refuses falls back. Elsewhere a rule sends calls there.
-    """
+    """Part of one tenant's calls to a cheap pool goes to the dear one; their number stays."""
 
     failure_mode: ClassVar[FailureMode] = DEAR_MODEL_MIX
     detect_within: ClassVar[float] = 3600.0
@@ -39,18 +34,11 @@ class DearModelMix(Fault):
     duration: float = sampled(5400.0, 10_800.0, 7200.0)
     """Seconds until the rule is mended. Our judgement."""
 
-    def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:
-        if elapsed > 0.0:
-            return
-        policy = world.gateway.policies[self.pool]
-        if self.to in policy.fallbacks:  # a call falls back when every try was refused
-            share = self.share ** (1.0 / (1 + policy.retries))
-            world.gateway.limited[self.tenant, self.pool] = BrokenRoute(share, rng)
-        else:
+    def apply(self, world: "World", elapsed: float, rng: np.random.Generator) -> None:  # noqa: ARG002
+        if elapsed == 0.0:
             world.traffic.move(self.tenant, self.pool, self.to, self.share)
 
     def clear(self, world: "World") -> None:
-        world.gateway.limited.pop((self.tenant, self.pool), None)
         world.traffic.move_back(self.tenant)
 
     def entities(self) -> tuple[Entity, ...]:

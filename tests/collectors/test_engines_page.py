@@ -45,6 +45,7 @@ SIGNALS: dict[str, tuple[Metric, ...]] = {
     "steps, or tokens as they come": (m.ENGINE_STEPS, m.ENGINE_TOKENS),
     "operations of callers": (m.GATEWAY_OPERATIONS,),
     "attempts upstream": (m.GATEWAY_ATTEMPTS,),
+    "calls that fell back": (m.GATEWAY_FALLBACKS,),
     "spend": (m.GATEWAY_SPEND,),
     "models loaded, and their memory": (m.MODELS_LOADED, m.MODEL_MEMORY),
 }

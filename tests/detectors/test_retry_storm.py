@@ -56,3 +56,10 @@ def test_says_how_often_each_call_is_tried(retries: float) -> None:
     world = storm(attempts=step(ONSET, 4.0, 4.0 * retries))
     (finding,) = findings(world)
     assert f"{retries:.1f} times" in finding.text
+
+
+def test_calls_that_fell_back_were_asked_once_all_the_same() -> None:
+    left = step(ONSET, 4.0, 0.4)
+    courses = {"attempts": step(ONSET, 4.0, 7.0), "attempt_errors": step(ONSET, 0.0, 6.6)}
+    assert findings(storm(operations=left, **courses))
+    assert findings(storm(operations=left, fallbacks=step(ONSET, 0.0, 3.6), **courses)) == []

@@ -1,11 +1,13 @@
 """Faults that a gateway with fallbacks answers otherwise: elsewhere, and at another price."""
 
-import pytest
-
+from collectors._reading import PageReader
+from collectors.litellm import Litellm
 from simulator.clusters import FALLBACKS
-from simulator.faults.dear_model_mix import DearModelMix
+from simulator.fast import SimulatedReach, page_targets
 from simulator.faults.provider_errors import ProviderErrors
+from simulator.faults.router_down import RouterDown
 from simulator.world import World
+from vocabulary.metrics import GATEWAY_FALLBACKS
 
 NOON = 1_795_608_000.0
 
@@ -28,18 +30,22 @@ def test_f10_what_a_provider_refuses_is_answered_elsewhere_where_a_fallback_is_n
     assert sum(failed.values()) < 0.05 * worked
 
 
-def test_f36_a_limit_that_is_too_low_sends_its_share_of_calls_to_the_dear_fallback() -> None:
+def test_f09_a_pool_that_falls_back_turns_cheap_calls_into_dear_ones() -> None:
     world = World(7, NOON, FALLBACKS)
-    world.inject(DearModelMix(share=0.4, duration=900.0))
-    cheap, dear = (world.gateway.account("code-assist", pool) for pool in ("code-8b", "chat-70b"))
-    before = cheap.succeeded
-    world.advance(NOON + 890.0)
-    detours = {one: n for one, n in world.gateway.detours.items() if one.asked == "code-8b"}
-    fell, stayed = sum(detours.values()), cheap.succeeded - before
-    assert {(one.tenant, one.to, one.why[1]) for one in detours} == {
-        ("code-assist", "chat-70b", "429")
+    accounts = world.gateway.accounts
+    world.inject(RouterDown(pool="code-8b", share=1.0, duration=900.0))
+    cheap, dear = (accounts["code-assist", pool].succeeded for pool in ("code-8b", "chat-70b"))
+    world.advance(NOON + 240.0)
+    detours = {one: n for one, n in world.gateway.detours.items() if one.tenant == "code-assist"}
+    assert {(one.asked, one.to, one.why[1]) for one in detours} == {("code-8b", "chat-70b", "503")}
+    reader = PageReader({"litellm": Litellm()})
+    read = reader.read(page_targets(world)[-1], SimulatedReach(world), world.now)
+    told = {
+        dict(one.series.labels)["model"]: one.value
+        for one in read.samples
+        if one.series.name == GATEWAY_FALLBACKS.name
+        and dict(one.series.labels)["tenant"] == "code-assist"
     }
-    assert fell / (fell + stayed) == pytest.approx(0.4, abs=0.05)
-    assert dear.succeeded > fell * 0.9
-    world.advance(NOON + 960.0)
-    assert world.gateway.limited == {}
+    assert told == {"code-8b": sum(detours.values())}
+    assert accounts["code-assist", "code-8b"].succeeded - cheap < 10
+    assert accounts["code-assist", "chat-70b"].succeeded - dear > 200
