@@ -1,7 +1,7 @@
 """What must hold for an approved plan to be carried out; the log keeps what each guard said."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.doors import Caller
@@ -65,8 +65,8 @@ Answer = tuple[bool, str]
 
 
 def decisions(now: Situation) -> list[Decision]:
-    """What every guard says, in the order in which a person would ask."""
-    return [Decision(name, *guard(now)) for name, guard in _GUARDS]
+    """What every guard says."""
+    return [Decision(name, *guard(now)) for name, guard in GUARDS]
 
 
 def _fresh_plan(now: Situation) -> Answer:
@@ -217,7 +217,7 @@ def _same_state(now: Situation) -> Answer:
     return True, f"as planned, at resourceVersion {there.version}"
 
 
-_GUARDS: Iterable[tuple[str, Callable[[Situation], Answer]]] = (
+GUARDS: Sequence[tuple[str, Callable[[Situation], Answer]]] = (
     ("plan is fresh", _fresh_plan),
     ("approvals", _approved),
     ("incident goes on", _goes_on),
@@ -231,3 +231,4 @@ _GUARDS: Iterable[tuple[str, Callable[[Situation], Answer]]] = (
     ("failure breaker", _failures),
     ("live state", _same_state),
 )
+"""Every guard by its name, in the order in which a person would ask."""
