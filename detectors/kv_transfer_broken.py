@@ -40,7 +40,7 @@ _HELD = (USAGE, CAPACITY, RUNNING, PROMPT, ANSWER)
 
 @dataclass(frozen=True, slots=True)
 class KvTransferBroken(Detector):
-    """Prompts computed apart come slowly, fail to come, or are never fetched; or blocks leak.
+    """KV cache of prompts computed apart comes late, not at all, or leaks.
 
     A GB takes a multiple of the usual time where a link falls back from RDMA to TCP. Blocks are
     held until the other side says that it has them; where that word is lost they are given up
@@ -77,13 +77,29 @@ class KvTransferBroken(Detector):
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every replica that fetches slowly or in vain, that waits in vain, or that leaks."""
         rows = {watch: by(scene.frame(watch), "replica") for watch in self.watches}
-        for one in scene.replicas:
-            own = {w: found[one.entity.id] for w, found in rows.items() if one.entity.id in found}
-            finding = self._late(scene, one, own) or self._vain(scene, one, own)
-            if finding is None and all(watch in own for watch in _HELD):
-                finding = self._judge(scene, one, own)
-            if finding is not None:
-                yield finding
+        own = {
+            one: {w: found[one.entity.id] for w, found in rows.items() if one.entity.id in found}
+            for one in scene.replicas
+        }
+        fetching = [
+            self._late(scene, one, row)
+            or self._vain(scene, one, row, FAILED, CAME, self.failing,
+                          "the KV cache that {0} fetches does not come")
+            for one, row in own.items()
+        ]  # fmt: skip
+        found = [one for one in fetching if one is not None]
+        yield from found
+        told = {one.entity for one in found}
+        models = {one.model for one in found}
+        for one, row in own.items():
+            waits = None
+            if one.model not in models:  # what does not come there is not fetched here
+                waits = self._vain(scene, one, row, EXPIRED, FINISHED, self.expiring,
+                                   "the prompts that {0} computes are never fetched")  # fmt: skip
+            if waits is None and one.entity not in told and all(watch in row for watch in _HELD):
+                waits = self._judge(scene, one, row)
+            if waits is not None:
+                yield waits
 
     def _late(self, scene: Scene, one: Replica, row: dict[Watch, Array]) -> Finding | None:
         times = scene.frame(TRANSFER).times
@@ -102,31 +118,22 @@ class KvTransferBroken(Detector):
         )  # fmt: skip
         return self._broken(scene, one, moved.since, evidence)
 
-    def _vain(self, scene: Scene, one: Replica, row: dict[Watch, Array]) -> Finding | None:
-        """Transfers that fail, on the side that fetches, and leases that end, on the other."""
-        for watch, of, share, said in (
-            (FAILED, CAME, self.failing, "of the KV cache that {0} fetches does not come"),
-            (
-                EXPIRED,
-                FINISHED,
-                self.expiring,
-                "of the prompts that {0} computes are never fetched",
-            ),
-        ):
-            if watch not in row or of not in row:
-                continue
-            times, begin = scene.frame(watch).times, scene.now - self.hold_seconds
-            bad, good = (average(span(times, row[w], begin, scene.now)) for w in (watch, of))
-            good = np.nan_to_num(good) + (bad if watch is FAILED else 0.0)
-            if not bad * self.hold_seconds >= self.least_events or not bad >= share * good:
-                continue
-            since = run_start(times, row[watch], row[watch] > 0.0) or begin
-            text = f"{min(1.0, bad / good):.0%} {said.format(one.entity.label)}."
-            evidence = say(
-                watch, one.entity, since, scene.now, text, observed=bad, upper=share * good
-            )
-            return self._broken(scene, one, since, evidence)
-        return None
+    def _vain(
+        self, scene: Scene, one: Replica, row: dict[Watch, Array], watch: Watch, of: Watch,
+        least: float, said: str,
+    ) -> Finding | None:  # fmt: skip
+        """At least a share of *least* of what *of* counts is what *watch* counts."""
+        if watch not in row or of not in row:
+            return None
+        times, begin = scene.frame(watch).times, scene.now - self.hold_seconds
+        bad, good = (average(span(times, row[w], begin, scene.now)) for w in (watch, of))
+        whole = np.nan_to_num(good) + (bad if watch is FAILED else 0.0)
+        if not bad * self.hold_seconds >= self.least_events or not bad >= least * whole:
+            return None
+        since = run_start(times, row[watch], row[watch] > 0.0) or begin
+        text = f"{min(1.0, bad / whole):.0%} of {said.format(one.entity.label)}."
+        evidence = say(watch, one.entity, since, scene.now, text, observed=bad, upper=least * whole)
+        return self._broken(scene, one, since, evidence)
 
     def _broken(self, scene: Scene, one: Replica, since: float, evidence: Evidence) -> Finding:
         return Finding(

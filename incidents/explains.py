@@ -147,7 +147,10 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
         Reach.SERVICE: _SQUEEZED,
     },
     f.STREAMS_CUT: {Reach.SERVICE: (f.ERROR_BURST, f.RETRY_STORM)},
-    f.KV_TRANSFER_BROKEN: {Reach.SERVICE: _SQUEEZED},
+    f.KV_TRANSFER_BROKEN: {
+        Reach.REPLICA: (*_SLOWER, f.PREFILL_INTERFERENCE),  # prompts computed where they decode
+        Reach.SERVICE: _SQUEEZED,
+    },
     f.FRONT_END_BOUND: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (*_OUTAGE, f.ROUTER_DOWN)},
     f.PREFILL_INTERFERENCE: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (f.LATENCY_BURN,)},
     f.GRAMMAR_STALL: {Reach.REPLICA: _SLOWER, Reach.SERVICE: _OUTAGE},
