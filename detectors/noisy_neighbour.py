@@ -19,7 +19,7 @@ from vocabulary.scene import Scene, Watch
 LOOKBACK = 14_400.0
 SHARES = Watch(signals.GPU_SHARE_UTILIZATION, LOOKBACK, 60.0, every=60.0)
 ITL = Watch(signals.ITL_MEAN, LOOKBACK, 60.0, every=60.0)
-RUNNING = Watch(signals.RUNNING_MEAN, LOOKBACK, 60.0, every=60.0)
+MADE = Watch(signals.OUTPUT_TOKEN_RATE, LOOKBACK, 60.0, every=60.0)
 _SOMEBODY = frozenset({"pod", "unallocated"})
 """Owners of a share that work; the rest of a GPU is idle or nobody's."""
 
@@ -29,11 +29,12 @@ class NoisyNeighbour(Detector):
     """A replica on a shared GPU slows when a neighbour there begins to work.
 
     Time slicing isolates neither time nor memory, so what one takes the other waits for. MIG
-    instances are isolated and left out; so is a replica that slows under more load of its own.
+    instances are isolated and left out; so is a replica that slows under more load of its own,
+    which is what it makes: its batch grows also where steps are slow, by Little's law.
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.NOISY_NEIGHBOUR
-    watches: ClassVar[tuple[Watch, ...]] = (SHARES, ITL, RUNNING)
+    watches: ClassVar[tuple[Watch, ...]] = (SHARES, ITL, MADE)
 
     foreign: float = 0.15
     """Utilisation that neighbours make, from which they can be felt."""
@@ -42,18 +43,18 @@ class NoisyNeighbour(Detector):
     slower: float = 1.2
     """Time between tokens over before; 1.2 to 2 times is reported."""
     busier: float = 1.2
-    """Requests in the replica's own batch over before, above which its own load explains it."""
+    """Tokens that the replica makes over before, above which its own load explains it."""
     recent_seconds: float = 1200.0
     """The newest stretch that is judged."""
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every replica that a neighbour slows."""
-        paces, batches = by(scene.frame(ITL), "replica"), by(scene.frame(RUNNING), "replica")
+        paces, loads = by(scene.frame(ITL), "replica"), by(scene.frame(MADE), "replica")
         found: set[str] = set()
         rows = [pair for pair in scene.frame(SHARES).rows() if not pair[0].get("mig")]
         for labels, _row in rows:
             gpu, replica = labels.get("gpu", ""), labels.get("replica", "")
-            if not gpu or replica in found or replica not in paces or replica not in batches:
+            if not gpu or replica in found or replica not in paces or replica not in loads:
                 continue
             others = [(told, row) for told, row in rows
                       if told.get("gpu") == gpu and told.get("replica", "") != replica
@@ -61,19 +62,19 @@ class NoisyNeighbour(Detector):
             if not others:
                 continue
             foreign = np.sum([np.nan_to_num(row) for _told, row in others], axis=0)
-            shift = self._slowed(scene, foreign, paces[replica], batches[replica])
+            shift = self._slowed(scene, foreign, paces[replica], loads[replica])
             if shift is not None:
                 found.add(replica)
                 loudest = max(others, key=lambda pair: average(np.nan_to_num(pair[1])[-20:]))
                 yield self._finding(scene, replica, gpu, shift, foreign, loudest[0])
 
-    def _slowed(self, scene: Scene, foreign: Array, pace: Array, batch: Array) -> Shift | None:
+    def _slowed(self, scene: Scene, foreign: Array, pace: Array, load: Array) -> Shift | None:
         times, begin = scene.frame(SHARES).times, scene.now - self.recent_seconds
         past = (float(times[0]), begin - 300.0)
         now, before = (average(span(times, foreign, *one)) for one in ((begin, scene.now), past))
         if not now >= max(self.foreign, self.more * before):
             return None
-        own, usual = (average(span(times, batch, *one)) for one in ((begin, scene.now), past))
+        own, usual = (average(span(times, load, *one)) for one in ((begin, scene.now), past))
         if not own <= self.busier * usual:
             return None
         shift = shifted(times, pace, recent=self.recent_seconds, now=scene.now)

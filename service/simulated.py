@@ -12,6 +12,8 @@ from service import assembly, core
 from service.agent import Agent, Hardware
 from service.clock import ManualClock
 from service.config import Config
+from service.kubernetes.gpu_shares import SLOT, GpuShares
+from service.kubernetes.process_owners import ProcessOwners
 from service.lane import Lane
 from service.otlp.identity import Tenants
 from service.otlp.spans import Spans
@@ -19,6 +21,7 @@ from simulator.cluster import ClusterSpec
 from simulator.clusters import prices
 from simulator.fast import SimulatedReach, node_targets, page_targets
 from simulator.history import history
+from simulator.host import proc
 from simulator.look_alikes.nightly_batch import NightlyBatch
 from simulator.spans import exported
 from simulator.world import World
@@ -27,6 +30,8 @@ from vocabulary.contracts import Reach, Target
 from vocabulary.samples import Array, Sample, Series, labels_of
 
 DAY = 86400.0
+_PROC = Path("/proc")
+"""Where nodes show their processes; nothing is read there."""
 
 
 @dataclass(slots=True)
@@ -131,16 +136,47 @@ def agent_over(
         hardware=[
             Hardware(
                 f"{name} of {dict(node.labels)['node']}",
-                collector,
+                SimulatedOwners(collector, _PROC, world) if name == "nvml" else collector,
                 node,
                 SimulatedReach(world, dict(node.labels)["node"]),
             )
             for node in node_targets(world)
             for name, collector in assembly.node_collectors(config).items()
         ],
+        derive=SharedGpus(world).of,
         deadline_seconds=deadline_seconds,
         lane=lane or Lane(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedOwners(ProcessOwners):
+    """Whose each process is, out of the /proc of simulated nodes."""
+
+    world: World
+
+    def _read(self, pid: str, name: str, most: int) -> str | None:
+        text = proc(self.world, pid, name)
+        return None if text is None else text[:most]
+
+
+@dataclass(slots=True)
+class SharedGpus:
+    """Whose part of a GPU is whose, on nodes that give them out in slots."""
+
+    world: World
+    _shares: dict[str, GpuShares] = field(default_factory=dict)
+
+    def of(self, readings: Mapping[str, Reading], now: float) -> list[Sample]:
+        """Out of a round's readings of all nodes."""
+        found: list[Sample] = []
+        held = _allocations(self.world, now) if self.world.bank.guests else []
+        for node in sorted({self.world.bank.places[gpu].node for gpu in self.world.bank.guests}):
+            nvml = readings.get(f"nvml of {node}")
+            here = tuple(one for one in held if one.series.label("node") == node)
+            told = {"kubelet": Reading(here, "ok"), **({} if nvml is None else {"nvml": nvml})}
+            found += self._shares.setdefault(node, GpuShares()).of(told, now)
+        return found
 
 
 def _allocations(world: World, moment: float) -> list[Sample]:
@@ -149,7 +185,10 @@ def _allocations(world: World, moment: float) -> list[Sample]:
         Sample(
             Series(
                 metrics.GPU_ALLOCATION.name,
-                labels_of({**dict(one.labels), "gpu": one.gpu, "node": one.node}),
+                labels_of(
+                    {**dict(one.labels), "gpu": one.gpu, "node": one.node}
+                    | ({"sharing": SLOT} if one.slot else {})
+                ),
             ),
             1.0,
             moment,
@@ -160,6 +199,6 @@ def _allocations(world: World, moment: float) -> list[Sample]:
 
 def _products(world: World) -> Iterable[Sample]:
     """What each GPU is, for the past that NVML never saw."""
-    for one in world.gpu_allocations():
+    for one in {one.gpu: one for one in world.gpu_allocations()}.values():
         labels = labels_of({"gpu": one.gpu, "node": one.node, "product": one.gpu_model})
         yield Sample(Series(metrics.GPU_INFO.name, labels), 1.0, 0.0)

@@ -12,6 +12,7 @@ from simulator.drafting import Drafting
 from simulator.engine_model import EngineModel
 from simulator.engine_presets import PRESETS
 from simulator.gpus import H100, L4, L40S, GpuModel, GpuPlace
+from simulator.guests import Guest
 from simulator.kv_link import Prefill
 from simulator.traffic import Stream, Tenant
 
@@ -25,6 +26,8 @@ class NodeSpec:
     name: str
     gpu: GpuModel
     gpus: int
+    shared: bool = False
+    """Whether each GPU is given out in two slots by time slicing, the other to a notebook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class PoolSpec:
     """LoRA adapters that its callers name; None where they name none."""
     prefill: Prefill | None = None
     """Replicas apart that compute its prompts; None where every replica does both."""
+    memory_share: float = 0.93
+    """Share of its GPUs' memory that a replica takes."""
     serves: str = ""
     """Pool whose prompts these replicas compute; empty for those that the gateway calls."""
     lease: float = 0.0
@@ -179,6 +184,21 @@ DEMO = ClusterSpec(
 def longest_prompts(spec: ClusterSpec) -> dict[str, int]:
     """By pool: prompts that leave a tenth of the context for the answer."""
     return {pool.name: int(pool.engine.max_context * 0.9) for pool in spec.pools}
+
+
+def guests_of(spec: ClusterSpec, seed: int) -> dict[int, Guest]:
+    """By position of the GPU: who holds the other slot of those that are shared."""
+    letters = np.random.default_rng([seed, 8])
+    found, position = {}, 0
+    for node in spec.nodes:
+        for index in range(node.gpus):
+            if node.shared:
+                text = letters.bytes(16).hex()
+                uid = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+                rng = np.random.default_rng([seed, 8, position])
+                found[position] = Guest(f"notebook-{node.name}-{index}", uid, rng)
+            position += 1
+    return found
 
 
 def gpu_places(spec: ClusterSpec, seed: int) -> tuple[GpuPlace, ...]:

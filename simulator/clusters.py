@@ -127,7 +127,24 @@ APART = replace(
 """The demo's, but that the prompts of its chat pool are computed by two replicas apart, whose KV
 the three others fetch."""
 
-_ALL = (DEMO, HELD_OUT, HOSTED, SPARE, DRAFTING, ADAPTERS, AGENTS, FALLBACKS, APART)
+SHARED = replace(
+    DEMO,
+    name="shared",
+    nodes=(DEMO.nodes[0], replace(DEMO.nodes[1], shared=True), DEMO.nodes[2]),
+    pools=(
+        DEMO.pools[0],
+        replace(
+            DEMO.pools[1],
+            engine=replace(DEMO.pools[1].engine, kv_tokens=110_000),
+            memory_share=0.7,
+        ),
+        DEMO.pools[2],
+    ),
+)
+"""The demo's, but that every L40S is given out in two slots, one of them to a notebook that rests,
+so that engines of its code pool leave a quarter of the memory."""
+
+_ALL = (DEMO, HELD_OUT, HOSTED, SPARE, DRAFTING, ADAPTERS, AGENTS, FALLBACKS, APART, SHARED)
 CLUSTERS: Mapping[str, ClusterSpec] = {one.name: one for one in _ALL}
 """By name."""
 

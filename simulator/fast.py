@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from simulator.host import pods_on
 from simulator.nvml import SimulatedNvml
 from simulator.pages.text import CONTENT_TYPE
 from simulator.world import World
@@ -40,8 +41,8 @@ class SimulatedReach:
 
     @property
     def pods(self) -> Sequence[Pod]:
-        """None: the simulation tells of its pods itself."""
-        return ()
+        """Those that share GPUs; of all others the simulation tells itself."""
+        return pods_on(self.world, self.node)
 
     def offered(self, driver: str, pool: str, device: str) -> OfferedDevice | None:  # noqa: ARG002
         """Nothing: nobody claims devices there."""

@@ -75,7 +75,7 @@ class Fault(ABC):
     also_on: ClassVar[tuple[str, ...]] = ()
     """Others that have it too, for who asks for one of them."""
     needs: ClassVar[str] = ""
-    """Field of a pool's specification without which nothing would happen there."""
+    """Field of a pool's specification, or of its nodes', without which nothing would happen."""
     unsimulated: ClassVar[str] = ""
     """Why its effect cannot be simulated honestly; it is then left out of every score."""
     duration: float

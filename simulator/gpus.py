@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from simulator.guests import Guest
 from vocabulary.samples import Array
 
 _AMBIENT = 30.0
@@ -118,6 +119,10 @@ class GpuBank:
     """Seconds under the thermal brake."""
     stuck: dict[int, dict[str, float]] = field(init=False)
     """GPU → the readings that whoever is asked repeats from then on, whatever the board does."""
+    guests: dict[int, Guest] = field(default_factory=dict)
+    """GPU → who works there beside its holder."""
+    driver_seconds: float = 1e6
+    """Seconds since the driver was loaded."""
     _limit: Array = field(init=False)
     _idle: Array = field(init=False)
     _top: Array = field(init=False)
@@ -144,6 +149,8 @@ class GpuBank:
         self.xid_events = [[] for _ in range(count)]
         self.stuck = {}
         self.memory_share = np.full(count, 0.006)
+        for gpu, guest in self.guests.items():
+            self.memory_share[gpu] += guest.memory
         self.clock_share = np.ones(count)
         self.power_cap = np.ones(count)
         self.forced_heat = np.full(count, np.nan)
@@ -157,8 +164,12 @@ class GpuBank:
 
     def advance(self, seconds: float, busy: Array, prefill: Array) -> None:
         """Move on by *seconds* in which each GPU was *busy* (share of time), *prefill* of it."""
+        self.driver_seconds += seconds
+        for gpu, guest in self.guests.items():
+            busy[gpu], prefill[gpu] = guest.share(seconds, busy[gpu], prefill[gpu])
         keep = float(np.exp(-seconds / _SMOOTHING_SECONDS))
         held = np.array([bool(holder) for holder in self.holders])
+        held[list(self.guests)] = True
         self.utilization = keep * self.utilization + (1 - keep) * np.minimum(1.0, busy)
         # decoding is bound by memory, prefill by the tensor cores
         reads = np.minimum(1.0, busy) * (0.72 - 0.4 * prefill)
@@ -198,7 +209,13 @@ class GpuBank:
 
     def pace(self, gpus: Sequence[int]) -> float:
         """Speed of a tensor-parallel group against its nominal speed: its slowest member's."""
-        return min(float(self.clock_share[gpu]) for gpu in gpus)
+        if not self.guests:
+            return min(float(self.clock_share[gpu]) for gpu in gpus)
+        guests = self.guests
+        return min(
+            float(self.clock_share[gpu]) * (guests[gpu].leaves if gpu in guests else 1.0)
+            for gpu in gpus
+        )
 
     def stick(self, gpu: int) -> None:
         """From now on the readings of *gpu* are those of this moment."""

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fleet.identity import pod_replica_id
+from simulator import guests
 from simulator.cluster import NodeSpec
 from simulator.gpus import GpuBank
 from simulator.nvml import SimulatedNvml
 from simulator.pods import Pod, Stage
 from simulator.scheduling import Scheduling
-from vocabulary.samples import Labels
+from vocabulary.samples import Labels, labels_of
 
-_LOADED = 0.93
 _EMPTY = 0.006
 _EVERY = 1.0
 """Seconds between looks at the boards."""
@@ -28,6 +29,8 @@ class Allocation:
     gpu_model: str
     labels: Labels
     """Identity labels of the replica that holds it."""
+    slot: bool = False
+    """Whether it is one of several slots of the GPU."""
 
 
 @dataclass(slots=True)
@@ -40,8 +43,10 @@ class Holdings:
     _accounted: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Pod → its seconds of work, and of work on prompts, as of the last look."""
 
-    def work(self, pods: Sequence[Pod], now: float) -> None:
-        """Let the boards feel what *pods* did until *now*, when it is time to look."""
+    def work(self, pods: Sequence[Pod], now: float, seconds: float) -> None:
+        """Let the boards feel what *pods* did in the last *seconds*, when it is time to look."""
+        for guest in self.bank.guests.values():
+            guest.step(seconds)
         if now < self._next:
             return
         self._next += _EVERY
@@ -82,7 +87,10 @@ class Holdings:
 
     def fill(self, pod: Pod) -> None:
         """The stage of *pod* changed: its memory is full or empty, and free when it is gone."""
-        self.bank.memory_share[list(pod.gpus)] = _LOADED if pod.answers else _EMPTY
+        for gpu in pod.gpus:
+            guest = self.bank.guests.get(gpu)
+            own = pod.pool.memory_share if pod.answers else _EMPTY
+            self.bank.memory_share[gpu] = own + (0.0 if guest is None else guest.memory)
         if pod.stage is Stage.GONE:
             for gpu in pod.gpus:
                 self.bank.holders[gpu] = ""
@@ -91,16 +99,32 @@ class Holdings:
         """Every GPU that *pod* holds."""
         for gpu in pod.gpus:
             place = self.bank.places[gpu]
-            yield Allocation(place.uuid, place.node, place.index, place.model.name, labels)
+            shared = gpu in self.bank.guests
+            yield Allocation(place.uuid, place.node, place.index, place.model.name, labels, shared)
+
+    def visitors(self, cluster: str) -> Iterator[Allocation]:
+        """Every slot that somebody else holds."""
+        for gpu, guest in self.bank.guests.items():
+            place = self.bank.places[gpu]
+            labels = {
+                "cluster": cluster,
+                "namespace": guests.NAMESPACE,
+                "pod": guest.name,
+                "pool": f"{guests.NAMESPACE}/{guest.name}",
+                "replica": pod_replica_id(cluster, guests.NAMESPACE, guest.uid, "notebook"),
+                "node": place.node,
+            }
+            about = labels_of(labels)
+            yield Allocation(place.uuid, place.node, place.index, place.model.name, about, True)
 
     def nvml(self, node: str = "") -> SimulatedNvml:
         """A module like `pynvml` that sees the GPUs of *node*, or of every node."""
         positions = [
             index for index, place in enumerate(self.bank.places) if node in ("", place.node)
         ]
-        return SimulatedNvml(self.bank, positions, _pid_of)
+        return SimulatedNvml(self.bank, positions, pid_of)
 
 
-def _pid_of(uid: str) -> int:
+def pid_of(uid: str) -> int:
     """A process id that stays the same for a pod."""
     return 4000 + int(uid[:6], 16) % 2_000_000

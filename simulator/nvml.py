@@ -184,18 +184,38 @@ class SimulatedNvml:
 
     def nvmlDeviceGetComputeRunningProcesses(self, handle: Handle) -> list[Any]:
         at = self._at(handle)
-        holder = self.bank.holders[at]
-        if not holder:
-            return []
-        used = int(self.bank.places[at].model.memory_bytes * self.bank.shown("memory_share", at))
+        holder, guest = self.bank.holders[at], self.bank.guests.get(at)
+        total, share = self.bank.places[at].model.memory_bytes, self.bank.shown("memory_share", at)
+        held = {holder: share} if holder else {}
+        if guest is not None:
+            held = {uid: max(0.0, own - guest.memory) for uid, own in held.items()}
+            held[guest.uid] = guest.memory
         return [
             SimpleNamespace(
-                pid=self.pids(holder),
-                usedGpuMemory=used,
+                pid=self.pids(uid),
+                usedGpuMemory=int(total * own),
                 gpuInstanceId=_NEVER,
                 computeInstanceId=_NEVER,
             )
+            for uid, own in held.items()
         ]
+
+    def nvmlDeviceGetProcessUtilization(self, handle: Handle, since: int) -> list[Any]:
+        """Of boards that are given out in slots; elsewhere there is one process to tell of."""
+        at = self._at(handle)
+        guest, holder = self.bank.guests.get(at), self.bank.holders[at]
+        if guest is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        now = int(1e6 * self.bank.driver_seconds)
+        times = {holder: guest.left, guest.uid: guest.taken}
+        return [
+            SimpleNamespace(
+                pid=self.pids(uid), timeStamp=now, smUtil=round(100 * share), memUtil=0, encUtil=0,
+                decUtil=0,
+            )
+            for uid, share in times.items()
+            if uid and now > since
+        ]  # fmt: skip
 
     def nvmlDeviceGetSupportedEventTypes(self, handle: Handle) -> int:
         self._at(handle)

@@ -90,7 +90,7 @@ def trouble(kind: type[Fault], values: Mapping[str, Any], spec: ClusterSpec) -> 
     pools = [given[field] for field in POOLS if given.get(field)]
     if len(set(pools)) < len(pools):
         return f"to: calls cannot move from {pools[0]} to itself; name another pool"
-    lacking = [one for one in pools if kind.needs and not getattr(spec.pool(one), kind.needs)]
+    lacking = [one for one in pools if kind.needs and _lacks(spec, one, kind.needs)]
     if lacking:
         return f"pool: nothing would happen on {lacking[0]}, which has no {kind.needs}"
     asked = {(one.tenant, one.pool) for one in spec.streams}
@@ -104,6 +104,13 @@ def trouble(kind: type[Fault], values: Mapping[str, Any], spec: ClusterSpec) -> 
                 f"tenant: {given['tenant']} sends nothing to {pool}; add a stream, or name another"
             )
     return ""
+
+
+def _lacks(spec: ClusterSpec, name: str, what: str) -> bool:
+    """Whether *what* is neither the pool's nor that of the nodes it can run on."""
+    pool = spec.pool(name)
+    own = (one for one in spec.nodes if one.gpu == pool.gpu)
+    return not (getattr(pool, what, False) or any(getattr(node, what, False) for node in own))
 
 
 def _as_dear(places: Places, spec: ClusterSpec, model: Places) -> bool:

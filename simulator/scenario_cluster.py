@@ -12,6 +12,7 @@ from simulator.drafting import Drafting
 from simulator.engine_model import EngineModel
 from simulator.engine_presets import PRESETS
 from simulator.gpus import GPU_KINDS
+from simulator.guests import MEMORY
 from simulator.kv_link import Prefill
 from simulator.outside import PROVIDER
 from simulator.scenario_shape import (
@@ -48,7 +49,9 @@ def cluster_of(shape: ClusterShape) -> ClusterSpec:
     _demand_known(shape)
     _demand_room(shape)
     spec = ClusterSpec(
-        nodes=tuple(NodeSpec(one.name, GPU_KINDS[one.gpu], one.count) for one in shape.nodes),
+        nodes=tuple(
+            NodeSpec(one.name, GPU_KINDS[one.gpu], one.count, one.shared) for one in shape.nodes
+        ),
         pools=(
             *(_pool(f"cluster.pools[{i}]", one) for i, one in enumerate(shape.pools)),
             *(_provider(one) for one in shape.providers),
@@ -104,6 +107,12 @@ def _demand_room(shape: ClusterShape) -> None:
     """Place every replica as the simulator does: on the first node with enough free GPUs."""
     free = {one.name: one.count for one in shape.nodes}
     for position, pool in enumerate(shape.pools):
+        shared = any(one.shared and one.gpu == pool.gpu for one in shape.nodes)
+        if shared and pool.memory_share + MEMORY > 1.0:
+            raise ConfigError(
+                f"cluster.pools[{position}].memory_share: {pool.memory_share:g} leaves no room for "
+                f"the {MEMORY:g} that the other slot of a shared GPU holds; take less"
+            )
         fitting = [one.name for one in shape.nodes if one.gpu == pool.gpu]
         replicas = pool.replicas + (0 if pool.prefill is None else pool.prefill.replicas)
         for replica in range(replicas):
@@ -127,6 +136,7 @@ def _pool(where: str, shape: PoolShape) -> PoolSpec:
         gpus_per_replica=shape.gpus_per_replica,
         replicas=shape.replicas,
         engine=engine,
+        memory_share=shape.memory_share,
         scaling=None if scaling is None else Scaling(**dict(scaling)),
         drafting=None if drafting is None else Drafting(**dict(drafting)),
         adapters=None if adapters is None else AdapterUse(**dict(adapters)),

@@ -102,6 +102,9 @@ class NodeShape(Shape):
     """Kind of its GPUs."""
     count: Annotated[Count, Field(le=16)]
     """How many GPUs it has."""
+    shared: bool = False
+    """Whether each GPU is given out in two slots (time slicing), the other to a notebook that
+    rests until a fault wakes it."""
 
 
 class EngineShape(Shape):
@@ -224,6 +227,8 @@ class PoolShape(RouteShape):
     gpu: Literal[tuple(GPU_KINDS)]  # type: ignore[valid-type]
     gpus_per_replica: Annotated[Count, Field(le=16)] = 1
     replicas: Annotated[Count, Field(le=64)]
+    memory_share: Annotated[float, Field(gt=0, le=0.98, strict=True)] = 0.93
+    """Share of its GPUs' memory that a replica takes."""
     engine: EngineShape
     scaling: ScalingShape | None = None
     drafting: DraftingShape | None = None

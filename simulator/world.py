@@ -13,7 +13,7 @@ from fleet.identity import pod_replica_id
 from fleet.identity import pool as pool_entity
 from fleet.identity import replica as replica_entity
 from simulator.ageing import age
-from simulator.cluster import DEMO, NAMESPACE, ClusterSpec, gpu_places
+from simulator.cluster import DEMO, NAMESPACE, ClusterSpec, gpu_places, guests_of
 from simulator.cluster_traffic import traffic_of
 from simulator.controllers import Autoscaler, Deployment, Rollout
 from simulator.engine_model import EngineModel
@@ -62,7 +62,11 @@ class World:
         self.scheduling = Scheduling()
         self.sight = Sight()
         self.outside = Outside(spec, seed)
-        self.bank = GpuBank(gpu_places(spec, seed), np.random.default_rng([seed, 3]))
+        self.bank = GpuBank(
+            gpu_places(spec, seed),
+            np.random.default_rng([seed, 3]),
+            guests=guests_of(spec, seed),
+        )
         self.holdings = Holdings(self.bank, self.now)
         self.traffic = traffic_of(spec, seed)
         self.deployments = {
@@ -117,7 +121,7 @@ class World:
             autoscaler.step(self, end)
         self._pods = [pod for pod in self._pods if pod.stage is not Stage.GONE]
         self._rollouts = [one for one in self._rollouts if not one.done]
-        self.holdings.work(self._pods, end)
+        self.holdings.work(self._pods, end, end - start)
 
     def _live(self, pod: Pod, now: float) -> None:
         before, restarts, kills = pod.stage, pod.restarts, pod.probe_kills
@@ -184,6 +188,10 @@ class World:
                 for pod in self._pods
                 if not self.scheduling.silent(pod.node)
                 for one in self.holdings.held(pod, self.labels(pod))
+            ] + [
+                one
+                for one in self.holdings.visitors(self.spec.name)
+                if not self.scheduling.silent(one.node)
             ]
 
     def changes(self, since: float) -> list[Change]:

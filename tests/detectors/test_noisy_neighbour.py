@@ -43,7 +43,7 @@ def test_a_neighbour_that_slows_nobody_is_none() -> None:
 
 def test_more_load_of_its_own_explains_it() -> None:
     busier = noisy(step(ONSET, 10.0, 20.0), 0.1, 1)
-    assert findings(shared(requests_running_mean=busier)) == []
+    assert findings(shared(output_tokens_per_second=busier)) == []
 
 
 def test_instances_are_isolated() -> None:
