@@ -251,6 +251,8 @@ def _summed_up(
     if why:
         word, lines = Word.CANNOT_TELL, [why, *lines]
     there = f"{seen.ran} → {seen.run} replicas"
+    if not any(one.effect is not None for one in told):  # all of them lack the same
+        lines = [why] if why else list(dict.fromkeys(one.needs for one in told))[:1]
     return Verdict(word, "; ".join([there, *lines]), seen.span, tuple(told))
 
 

@@ -26,6 +26,8 @@ SHARE = 0.2
 it; our judgement, as for hogs."""
 MORE = 1.5
 """Calls, own tokens or tokens a call since, over before; our judgement."""
+USUAL = 3600.0
+"""Seconds before that tell what is usual: longer, and the hour of the day moves it."""
 LEAST_MINUTES = 20
 """Minutes before that must be known."""
 ONE_SHIFT = 600.0
@@ -53,7 +55,8 @@ def shifts(
     times, calls = readings.parts((s.TENANT_CALL_RATE,), "tenant", models)
     _, prompts = readings.parts((s.TENANT_INPUT_RATE,), "tenant", models)
     _, answers = readings.parts((s.TENANT_OUTPUT_RATE,), "tenant", models)
-    before = times < since - settings.change_before_seconds / 2.0
+    ended = since - settings.change_before_seconds / 2.0
+    before = (times < ended) & (times >= ended - USUAL)
     before &= _sum(calls.values(), len(times)) > 0.0
     if int(before.sum()) < LEAST_MINUTES:
         return []
