@@ -18,9 +18,9 @@ _LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 """Value of a label."""
 
 
-def delete_pod(known: Workload) -> Call | None:
-    """End one pod; its controller starts another."""
-    return _call(ActionClass.PODS, Verb.DELETE, "pods", known.pod, known.namespace, uid=known.uid)
+def evict_pod(known: Workload) -> Call | None:
+    """End one pod within its disruption budget; its controller starts another."""
+    return _call(ActionClass.PODS, Verb.EVICT, "pods", known.pod, known.namespace, uid=known.uid)
 
 
 def label_pod(known: Workload, label: str, value: str) -> Call | None:

@@ -80,7 +80,7 @@ class RestartReplica(Remediation):
             undo="None: its prefix cache and the requests it held are lost.",
             risk=f"One replica is away for up to {self.ready_minutes:g} min; GPU memory may "
             "stay held.",
-            call=None if known is None else _calls.delete_pod(known),
+            call=None if known is None else _calls.evict_pod(known),
             check=watched(STEP_RATE, label, subject, Goal.REPLACED, self.ready_minutes),
         )
 

@@ -67,6 +67,9 @@ class MemoryCluster:
         if path.endswith("/replicasets"):
             kept = [one for at, one in self.objects.items() if at.startswith(path + "/")]
             return Response(200, {"items": kept})
+        if path == "/apis/policy/v1":
+            return Response(200, {})
+        path = path.removesuffix("/eviction")
         if path.endswith("/scale"):
             return self._scale(group, request, path.removesuffix("/scale"), dry)
         if path not in self.objects:
@@ -81,7 +84,7 @@ class MemoryCluster:
         answer = self._changed(path, request, deepcopy(self.objects[path]))
         if answer.done:
             self.written.append((group, request))
-            if request.method == "DELETE":
+            if request.method == "POST":
                 del self.objects[path]
             else:
                 self._keep(path, answer.body)
@@ -107,8 +110,8 @@ class MemoryCluster:
 
     def _changed(self, path: str, request: Request, body: dict[str, Any]) -> Response:
         told = json.loads(request.body)
-        if request.method == "DELETE":
-            if told["preconditions"]["uid"] != body["metadata"]["uid"]:
+        if request.method == "POST":
+            if told["deleteOptions"]["preconditions"]["uid"] != body["metadata"]["uid"]:
                 return Response(409, {"message": "the uid is another one"})
             return Response(200, body)
         if isinstance(told, list):

@@ -10,7 +10,7 @@ class ActionClass(StrEnum):
     """What an action writes to: each class has a credential of its own, and no right beyond it."""
 
     PODS = "pods"
-    """Delete or label one pod."""
+    """Evict or label one pod."""
     SCALE = "scale"
     """Set the replicas of a Deployment."""
     ROLLOUTS = "rollouts"
@@ -24,7 +24,8 @@ class ActionClass(StrEnum):
 class Verb(StrEnum):
     """How one call changes its object."""
 
-    DELETE = "delete"
+    EVICT = "evict"
+    """End a pod, where its disruption budget lets it."""
     MERGE = "merge"
     """JSON merge patch (RFC 7386)."""
     PATCH = "patch"

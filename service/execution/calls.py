@@ -77,9 +77,8 @@ def bound(call: Call, found: Mapping[str, Any], ask: Ask) -> Bound:
 def _request(call: Call, found: Mapping[str, Any], ask: Ask, uid: str, version: str) -> Request:
     path = object_path(call)
     held = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
-    if call.verb is Verb.DELETE:
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
-        return Request("DELETE", path, _json(options))
+    if call.verb is Verb.EVICT:
+        return Request("POST", f"{path}/eviction", _json(_eviction(call, uid, ask)))
     if call.verb is Verb.MERGE:
         patch = json.loads(call.patch)
         patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": version}
@@ -89,6 +88,17 @@ def _request(call: Call, found: Mapping[str, Any], ask: Ask, uid: str, version: 
     template = _former(call, found, ask)
     operation = {"op": "replace", "path": "/spec/template", "value": template}
     return Request("PATCH", path, _json([held, operation]), _JSON_PATCH)
+
+
+def _eviction(call: Call, uid: str, ask: Ask) -> dict[str, Any]:
+    """An eviction of the pod with that uid, in the newest version that the server knows (1.22)."""
+    newest = ask(Request("GET", "/apis/policy/v1")).done
+    return {
+        "apiVersion": "policy/v1" if newest else "policy/v1beta1",
+        "kind": "Eviction",
+        "metadata": {"name": call.name, "namespace": call.namespace},
+        "deleteOptions": {"preconditions": {"uid": uid}},
+    }
 
 
 def _former(call: Call, found: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
@@ -125,7 +135,7 @@ def _former(call: Call, found: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
 def difference(call: Call, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """What the write changes, as a unified diff of YAML; values of environments are hidden."""
     name = f"{call.kind}/{call.name}"
-    if call.verb is Verb.DELETE:
+    if call.verb is Verb.EVICT:
         node = text(mapping(before.get("spec")).get("nodeName"))
         return f"- {name} on {node or 'no node'} is ended; its controller starts another"
     lines = difflib.unified_diff(

@@ -6,7 +6,7 @@ Reading for incidents goes another way (service/kubernetes), which cannot write 
 import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -95,17 +95,14 @@ class KubernetesApi:
                    "User-Agent": f"tidegauge-execution-{group.value}",
                    "Authorization": f"Bearer {self._token(group)}"}  # fmt: skip
         query = {"fieldManager": "tidegauge"} if request.method == "PATCH" else {}
-        sent = request
-        if dry:
-            query["dryRun"] = "All"
-            sent = _dry(request)
+        query |= {"dryRun": "All"} if dry else {}
         try:
             with self._http().stream(
                 request.method,
                 request.path,
                 params=query,
                 headers=headers,
-                content=sent.body.encode() or None,
+                content=request.body.encode() or None,
             ) as answer:
                 return Response(answer.status_code, _object(_bounded(answer)))
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
@@ -183,13 +180,6 @@ def kubernetes_api(
     if trusted is not None and not trusted.is_file():
         raise ConfigError(f"execution.ca_file: there is no file {trusted}")
     return KubernetesApi(found.rstrip("/"), trusted, accounts, timeout_seconds)
-
-
-def _dry(request: Request) -> Request:
-    """A deletion that says so itself: where it has a body, the server reads no query."""
-    if request.method != "DELETE":
-        return request
-    return replace(request, body=json.dumps({**json.loads(request.body), "dryRun": ["All"]}))
 
 
 def _bounded(answer: httpx2.Response) -> bytes:

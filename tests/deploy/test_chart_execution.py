@@ -15,7 +15,7 @@ from vocabulary.actions import ActionClass
 CHART = Path(__file__).resolve().parents[2] / "deploy" / "chart" / "tidegauge"
 Document = dict[str, Any]
 RIGHTS = {
-    "pods": [("", "pods", ["get", "delete", "patch"])],
+    "pods": [("", "pods", ["get", "patch"]), ("", "pods/eviction", ["create"])],
     "scale": [("apps", "deployments/scale", ["get", "patch"])],
     "rollouts": [("apps", "deployments", ["get", "patch"]), ("apps", "replicasets", ["list"])],
     "nodes": [("", "nodes", ["get", "patch"])],

@@ -118,10 +118,27 @@ def test_a_pod_is_ended_after_a_dry_run_that_ended_nothing(plane: ControlPlane, 
     plan = site.approved("R02")
     assert there(plane, f"{PODS}/chat-0"), "a dry run ends nothing"
     told = site.executor.execute(plan, SECOND)
-    assert (told["state"], told["answer"]) == ("executed", "200")
+    assert (told["state"], told["answer"][:2]) == ("executed", "20")
     assert not there(plane, f"{PODS}/chat-0")
     assert there(plane, f"{PODS}/chat-1")
     assert site.executor.execute(plan, SECOND)["again"] is True
+
+
+def test_a_disruption_budget_that_does_not_allow_it_is_held_by_the_server(
+    plane: ControlPlane, site: Site
+) -> None:
+    # of a pod that never ran no budget is asked
+    plane.done("PATCH", f"{PODS}/chat-0/status", {"status": {"phase": "Running"}})
+    plan = site.approved("R02")
+    budgets = "/apis/policy/v1beta1/namespaces/prod/poddisruptionbudgets"
+    spec = {"minAvailable": 4, "selector": {"matchLabels": {"serving": "true"}}}
+    plane.done("POST", budgets, {"metadata": {"name": "chat"}, "spec": spec})
+    told = site.executor.execute(plan, SECOND)
+    assert (told["state"], told["answer"].split(" ")[0]) == ("failed", "429")
+    assert there(plane, f"{PODS}/chat-0")
+    with pytest.raises(RequestRefused, match=r"no plan: .*429"):
+        site.plan("R02")
+    plane.done("DELETE", f"{budgets}/chat")
 
 
 def test_a_pod_is_taken_out_of_rotation(plane: ControlPlane, site: Site) -> None:
@@ -231,6 +248,7 @@ def test_a_class_may_do_what_it_is_for_and_nothing_beside(plane: ControlPlane, s
         ("GET", "/api/v1/namespaces/prod/secrets", ""),
         ("GET", PODS, ""),
         ("DELETE", PODS, ""),
+        ("DELETE", f"{PODS}/chat-1", ""),
         ("PATCH", f"{PODS}/chat-1/status", "{}"),
         ("PATCH", "/api/v1/nodes/node-chat-1/status", "{}"),
         ("PATCH", "/apis/apps/v1/namespaces/other/deployments/chat", "{}"),

@@ -23,7 +23,7 @@ CARDS = discover(remediations, Remediation)
 
 def test_each_call_names_its_class_and_its_object() -> None:
     made = [
-        _calls.delete_pod(CHAT),
+        _calls.evict_pod(CHAT),
         _calls.label_pod(CHAT, "serving", "quarantined"),
         _calls.scale(CHAT, 3, 4),
         _calls.pause_rollout(CHAT),
@@ -31,7 +31,7 @@ def test_each_call_names_its_class_and_its_object() -> None:
         _calls.cordon("gpu-1"),
     ]
     assert [(one and (one.group, one.verb, one.kind, one.name)) for one in made] == [
-        (ActionClass.PODS, Verb.DELETE, "pods", "chat-1"),
+        (ActionClass.PODS, Verb.EVICT, "pods", "chat-1"),
         (ActionClass.PODS, Verb.MERGE, "pods", "chat-1"),
         (ActionClass.SCALE, Verb.MERGE, "deployments/scale", "chat"),
         (ActionClass.ROLLOUTS, Verb.MERGE, "deployments", "chat"),
@@ -48,8 +48,8 @@ def test_each_call_names_its_class_and_its_object() -> None:
     "name", ["", "..", "a/b", "A", "-a", "a?x=1", "a%2fb", "a\n", "ü", "a" * 300]
 )
 def test_what_is_no_name_in_kubernetes_makes_no_call(name: str) -> None:
-    assert _calls.delete_pod(replace(CHAT, pod=name)) is None
-    assert _calls.delete_pod(replace(CHAT, namespace=name)) is None
+    assert _calls.evict_pod(replace(CHAT, pod=name)) is None
+    assert _calls.evict_pod(replace(CHAT, namespace=name)) is None
     assert _calls.scale(replace(CHAT, deployment=name), 1, 2) is None
     assert _calls.cordon(name) is None
 

@@ -50,7 +50,7 @@ def planned(run: Run, action: str) -> str:
 def test_a_plan_goes_from_dry_run_to_a_verified_log(run: Run, site: Site) -> None:
     shown = run("actions", "dry-run", RESTART)
     assert shown.code == 0
-    assert f"DELETE {PODS}/chat-0" in shown.out
+    assert f"POST {PODS}/chat-0/eviction" in shown.out
     assert "nobody of 1" in shown.out
     site.clock.moment += 1
     plan = planned(run, RESTART)

@@ -47,7 +47,7 @@ def server() -> Iterator[Server]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PATCH = do_DELETE = _any  # noqa: N815 - named by http.server
+        do_GET = do_PATCH = do_POST = _any  # noqa: N815 - named by http.server
 
         def log_message(self, *_: object) -> None:
             pass
@@ -75,12 +75,12 @@ def api(server: Server, tmp_path: Path) -> Iterator[KubernetesApi]:
 
 
 PATCH = Request("PATCH", "/api/v1/nodes/n1", '{"spec":{}}', "application/merge-patch+json")
-DELETE = Request("DELETE", "/api/v1/namespaces/a/pods/b", '{"kind":"DeleteOptions"}')
+EVICT = Request("POST", "/api/v1/namespaces/a/pods/b/eviction", '{"kind":"Eviction"}')
 
 
 def test_each_class_bears_its_own_token(api: KubernetesApi, server: Server) -> None:
     api.ask(ActionClass.NODES, PATCH)
-    api.ask(ActionClass.PODS, DELETE)
+    api.ask(ActionClass.PODS, EVICT)
     assert [about["authorization"] for _, _, about, _ in server.came] == [
         "Bearer token-of-nodes", "Bearer token-of-pods",
     ]  # fmt: skip
@@ -91,19 +91,15 @@ def test_a_renewed_token_is_used_at_once(
     api: KubernetesApi, server: Server, tmp_path: Path
 ) -> None:
     (tmp_path / "pods").write_text("renewed")
-    api.ask(ActionClass.PODS, DELETE)
+    api.ask(ActionClass.PODS, EVICT)
     assert server.came[0][2]["authorization"] == "Bearer renewed"
 
 
-def test_a_dry_run_of_a_deletion_says_so_in_its_body_too(
-    api: KubernetesApi, server: Server
-) -> None:
-    api.ask(ActionClass.PODS, DELETE, dry=True)
+def test_a_dry_run_asks_the_server_to_keep_nothing(api: KubernetesApi, server: Server) -> None:
+    api.ask(ActionClass.PODS, EVICT, dry=True)
     api.ask(ActionClass.NODES, PATCH, dry=True)
-    (_, first, _, body), (_, second, _, patch) = server.came
-    assert first["dryRun"] == second["dryRun"] == ["All"]
-    assert body == {"kind": "DeleteOptions", "dryRun": ["All"]}
-    assert patch == {"spec": {}}
+    api.ask(ActionClass.NODES, PATCH)
+    assert [query.get("dryRun") for _, query, _, _ in server.came] == [["All"], ["All"], None]
 
 
 @pytest.mark.parametrize(
@@ -126,18 +122,18 @@ def test_what_left_and_got_no_answer_is_not_what_never_left(
 ) -> None:
     server.manner = "hang up"
     with pytest.raises(NoAnswer):
-        api.ask(ActionClass.PODS, DELETE)
+        api.ask(ActionClass.PODS, EVICT)
     assert len(server.came) == 1
     nobody = KubernetesApi(f"http://127.0.0.1:{free_port()}", None, api.accounts, 5.0)
     with pytest.raises(SourceDown, match="nothing was sent"):
-        nobody.ask(ActionClass.PODS, DELETE)
+        nobody.ask(ActionClass.PODS, EVICT)
     nobody.close()
 
 
 def test_an_answer_without_end_is_cut_off(api: KubernetesApi, server: Server) -> None:
     server.manner = "flood"
     with pytest.raises(SourceUnreadable, match="more than"):
-        api.ask(ActionClass.PODS, DELETE)
+        api.ask(ActionClass.PODS, EVICT)
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_it_is_done_once_with_the_credential_of_its_class(site: Site) -> None:
     told = site.executor.execute(plan, FIRST)
     assert (told["state"], told["again"], told["answer"]) == ("executed", False, "200")
     assert [(group, one.method, one.path) for group, one in site.cluster.written] == [
-        (ActionClass.PODS, "DELETE", POD)
+        (ActionClass.PODS, "POST", f"{POD}/eviction")
     ]
     again = site.executor.execute(plan, SECOND)
     assert (again["state"], again["again"]) == ("executed", True)
@@ -206,11 +206,12 @@ def test_the_log_keeps_what_every_guard_said_and_what_was_sent(site: Site) -> No
     assert len(guards) == 12
     assert all(one["passed"] for one in guards.values())
     assert guards["approvals"]["said"] == "approved by one"
-    assert executing.body["request"].startswith(f"DELETE {POD}")
+    assert executing.body["request"].startswith(f"POST {POD}/eviction")
 
 
 @pytest.mark.parametrize(
-    ("status", "state"), [(403, "failed"), (409, "failed"), (500, "unknown"), (504, "unknown")]
+    ("status", "state"),
+    [(403, "failed"), (409, "failed"), (429, "failed"), (500, "unknown"), (504, "unknown")],
 )
 def test_a_refusal_of_the_api_is_a_failure_and_its_own_trouble_is_unknown(
     site: Site, status: int, state: str

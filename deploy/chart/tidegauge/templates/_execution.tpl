@@ -3,7 +3,10 @@
 pods:
   - apiGroups: [""]
     resources: [pods]
-    verbs: [get, delete, patch]
+    verbs: [get, patch]
+  - apiGroups: [""]
+    resources: [pods/eviction]
+    verbs: [create]
 scale:
   - apiGroups: [apps]
     resources: [deployments/scale]
