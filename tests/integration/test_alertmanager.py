@@ -229,3 +229,43 @@ def test_a_frozen_peer_does_not_keep_the_other_waiting(
         assert story.sender.waiting()[frozen.url] == 1
         frozen.thaw()
         assert wait_until(lambda: story.sender.waiting()[frozen.url] == 0, timeout_seconds=20)
+
+
+def test_what_began_and_ended_while_alertmanager_hung_is_notified_once_and_then_resolved(
+    hook: Hook, tell: Callable[..., RealStory]
+) -> None:
+    """Its socket takes what it does not read, and the same alert several times."""
+    with rig.serve(rig.webhook_config(hook.url)) as server:
+        server.freeze()
+        story = tell(server.url)
+        incident_id = story.open()
+        time.sleep(QUICK.timeout_seconds + 2.0 * QUICK.retry_seconds)
+        story.end()
+        assert not hook.told
+        server.thaw()
+        back = time.monotonic()
+        assert wait_until(lambda: bool(hook.alerts("firing")), timeout_seconds=20)
+        assert time.monotonic() - back <= 10.0
+        assert wait_until(lambda: bool(hook.alerts("resolved")), timeout_seconds=30)
+        (page,) = hook.alerts("firing")
+        assert page["labels"]["incident_id"] == incident_id
+        assert len(hook.alerts("resolved")) == 1
+
+
+def test_what_a_killed_alertmanager_had_taken_and_told_nobody_is_told_by_its_successor(
+    hook: Hook, tell: Callable[..., RealStory]
+) -> None:
+    port = free_port()
+    url, flags = f"http://127.0.0.1:{port}", [f"--web.listen-address=127.0.0.1:{port}"]
+    story = tell(url)
+    patient = rig.webhook_config(hook.url).replace("group_wait: 1s", "group_wait: 1h")
+    with rig.serve(patient, flags=flags) as first:
+        incident_id = story.open()
+        assert wait_until(lambda: story.sender.waiting() == {url: 0}, timeout_seconds=20)
+        first.kill()
+    assert not hook.told
+    with rig.serve(rig.webhook_config(hook.url), flags=flags):
+        assert wait_until(lambda: bool(hook.alerts("firing")), timeout_seconds=20)
+        time.sleep(3.0 * QUICK.resend_seconds)
+        (page,) = hook.alerts("firing")
+        assert page["labels"]["incident_id"] == incident_id
