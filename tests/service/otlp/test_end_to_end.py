@@ -15,6 +15,9 @@ from service.clock import ManualClock, WallClock
 from service.config import load
 from service.life import Life
 from service.running import start_api
+from simulator.clusters import AGENTS
+from simulator.spans import exported
+from simulator.world import World
 
 SECRET = "operator-secret-0123456789"
 
@@ -94,6 +97,25 @@ def test_spans_become_runs_of_agents_and_go_on_without_their_words(folder: Path)
     ours = b"".join(one.read_bytes() for one in folder.rglob("*") if one.is_file())
     assert b"planner" in ours
     assert CANARY.encode() not in ours
+
+
+def test_what_simulated_agents_trace_comes_in_at_the_door(folder: Path) -> None:
+    now = WallClock().now()
+    world = World(7, now - 300.0, AGENTS)
+    world.advance(now)
+    spans = world.traffic.spans.fetch()
+    server = Server(folder)
+    try:
+        assert server.post(exported(spans)) == 200
+        runs = server.get("/api/v1/usage/runs")["runs"]
+    finally:
+        server.close()
+    ended = {one.place.trace.hex()[:16] for one in spans if not one.place.above}
+    calls = [one for one in spans if one.client and one.place.trace.hex()[:16] in ended]
+    assert len(calls) > 20
+    assert sum(one["attempts"] for one in runs if one["run"] in ended) == len(calls)
+    assert {one["agent"] for one in runs} >= {"reviewer", "reviewer-worker"}
+    assert {one["tenant"] for one in runs} == {"code-assist"}
 
 
 def test_a_dead_collector_behind_us_shows_in_the_status_and_on_our_page(folder: Path) -> None:
