@@ -84,7 +84,10 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
         Reach.REPLICA: (*_SLOWER, f.LOAD_SKEW),
         Reach.SERVICE: (f.LATENCY_BURN,),
     },
-    f.NOISY_NEIGHBOUR: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (f.LATENCY_BURN,)},
+    f.NOISY_NEIGHBOUR: {
+        Reach.REPLICA: (*_SLOWER, f.PREFILL_INTERFERENCE),  # prompts, too, take twice as long
+        Reach.SERVICE: (f.LATENCY_BURN,),
+    },
     f.SLOW_INTERCONNECT: {
         Reach.REPLICA: (*_SLOWER, f.STRAGGLER_GPU),
         Reach.SERVICE: (f.LATENCY_BURN, f.CAPACITY_SHORTAGE),
