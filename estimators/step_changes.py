@@ -5,7 +5,8 @@ neighbours resemble each other, their level wanders by itself, and a step is the
 wandering does not make. So the series is passed through an exponential average of short memory,
 and its one-step errors are correlated with what a step would leave there (a matched filter: the
 generalised likelihood ratio of a step in an ARIMA(0,1,1) series, Box & Tiao, JASA 1975), in units
-of what that statistic usually is on this very series. Rows that are single runs of a benchmark
+of what that statistic usually is on this very series; at three lengths of memory, because how far
+a level wanders differs. Rows that are single runs of a benchmark
 form a *history*: few, nearly independent, wanted soon; there the newest few runs are compared
 with up to forty before (see `estimators.run_history`).
 
@@ -52,6 +53,23 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """How a dense step is looked for.
+
+    A large one is seen within minutes by a short memory, a small one within hours by a long one,
+    where a series wanders little.
+    """
+
+    gain: float
+    """Of the average that follows the wandering: 0.08 remembers about twelve rows."""
+    windows: tuple[int, ...]
+    """Rows over which a step is gathered: most of what the average leaves of it."""
+    edge: float
+    """Units of the statistic's usual size from which it is a step; a long memory takes wandering
+    for a step more often, and needs more."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepChanges:
     """Finds steps in one series; one configuration for everything."""
 
@@ -59,13 +77,13 @@ class StepChanges:
     """Seconds between rows from which a row is a run of its own and no sample: our judgement."""
     history_rows: int = 500
     """A table shorter than this is a history too: it cannot show what wandering is usual."""
-    memory: float = 0.08
-    """Gain of the average that follows the wandering: about twelve rows."""
-    windows: tuple[int, ...] = (12, 20)
-    """Rows over which a dense step is gathered: most of what the average leaves of it."""
-    edge: float = 5.8
-    """Units of the statistic's usual size: with it about one false change in 50 series-days was
-    found on replayed LLM traffic at equal load, drifting as cloud machines do."""
+    scales: tuple[Scale, ...] = (
+        Scale(0.08, (12, 20), 5.8),
+        Scale(0.03, (20, 40), 5.8),
+        Scale(0.015, (40, 80), 6.4),
+    )
+    """With them about one false change in 50 series-days was found on replayed LLM traffic at
+    equal load, drifting as cloud machines do."""
     usual: float = 2880.0
     """Rows, half-life: over which the statistic's usual size is learnt."""
     least: float = 0.01
@@ -108,57 +126,44 @@ class StepChanges:
                 yield part
 
     def _scan(self, parts: Iterator[Adjusted]) -> Iterator[run_history.Hit]:
-        quiet_until = self.warm_up
+        said = -(10**9)
         for part in parts:
-            strength, effects = self._statistic(part)
-            over = np.flatnonzero(strength >= self.edge)
-            for row in over[(over >= part.start) & (over >= quiet_until)].tolist():
-                if row < quiet_until:
+            seen = self._statistic(part)
+            for row in np.flatnonzero(seen.reach >= 1.0).tolist():
+                # a longer memory sees the same step for longer
+                if row < max(part.start, self.warm_up) or row < said + 3 * int(seen.window[row]):
                     continue
-                hit = self._localised(part, row, float(effects[row]), float(strength[row]))
-                if hit is None:
-                    continue
-                yield hit
-                quiet_until = row + 3 * max(self.windows)
+                hit = _localised(part, row, seen)
+                if hit is not None:
+                    yield hit
+                    said = row
 
-    def _localised(
-        self, part: Adjusted, row: int, effect: float, strength: float
-    ) -> run_history.Hit | None:
-        """The step that the statistic sees at *row*: where it began; None when it is gone again."""
-        rest = 2 * max(self.windows)
-        newest = part.values[row + 1 - rest : row + 1]
-        begun = step_time(np.arange(rest, dtype=np.float64), newest)
-        index = row + 1 - rest + int(begun or 0)
-        before, after = part.values[max(0, index - rest) : index], part.values[index : row + 1]
-        step = median(after) - median(before)
-        if not abs(effect) / 2.0 < step * np.sign(effect) or went_away(before, after):
-            return None
-        return run_history.Hit(index, row, step, strength, part.relative)
-
-    def _statistic(self, part: Adjusted) -> tuple[Array, Array]:
+    def _statistic(self, part: Adjusted) -> "_Seen":
         """How far each row's best window lies beyond the usual, and the step it estimates."""
-        errors = _errors(part.values, self.memory)
-        left = (1.0 - self.memory) ** np.arange(max(self.windows))
-        settled = errors[: max(part.start, self.warm_up)][60:]
-        sigma = max(1.4826 * float(np.median(np.abs(settled))), _LEAST_SIGMA)
-        errors = np.clip(errors, -_WILD * sigma, _WILD * sigma)
-        moves = None if part.design is None else _errors(part.design, self.memory)
-        unsure = None if moves is None else _uncertainty(moves, part.start, sigma)
-        strength = np.zeros(len(errors))
-        effects = np.zeros(len(errors))
-        for window in self.windows:
-            weights = left[:window][::-1]
-            power = float(weights @ weights)
-            effect = lfilter(weights, [1.0], errors) / power
-            variance = np.full(len(errors), sigma**2 / power)
-            if moves is not None and unsure is not None:
-                together = lfilter(weights, [1.0], moves, axis=0) / power
-                variance += np.einsum("ij,jk,ik->i", together, unsure, together)
-            size = np.abs(effect) / np.sqrt(variance)
-            size /= self._usual_size(size, window)
-            better = size > strength
-            strength[better], effects[better] = size[better], effect[better]
-        return strength, effects
+        rows = len(part.values)
+        seen = _Seen(np.zeros(rows), np.zeros(rows), np.zeros(rows), np.ones(rows, np.intp))
+        for scale in self.scales:
+            errors = _errors(part.values, scale.gain)
+            settled = errors[: max(part.start, self.warm_up)][60:]
+            sigma = max(1.4826 * float(np.median(np.abs(settled))), _LEAST_SIGMA)
+            errors = np.clip(errors, -_WILD * sigma, _WILD * sigma)
+            moves = None if part.design is None else _errors(part.design, scale.gain)
+            unsure = None if moves is None else _uncertainty(moves, part.start, sigma)
+            for window in scale.windows:
+                weights = (1.0 - scale.gain) ** np.arange(window)[::-1]
+                power = float(weights @ weights)
+                effect = lfilter(weights, [1.0], errors) / power
+                variance = np.full(rows, sigma**2 / power)
+                if moves is not None and unsure is not None:
+                    together = lfilter(weights, [1.0], moves, axis=0) / power
+                    variance += np.einsum("ij,jk,ik->i", together, unsure, together)
+                size = np.abs(effect) / np.sqrt(variance)
+                size /= self._usual_size(size, window)
+                better = size / scale.edge > seen.reach
+                seen.reach[better] = size[better] / scale.edge
+                seen.strength[better], seen.effect[better] = size[better], effect[better]
+                seen.window[better] = max(scale.windows)
+        return seen
 
     def _usual_size(self, size: Array, window: int) -> Array:
         """Root mean square of the statistic before each row's window, at least 0.8."""
@@ -186,6 +191,31 @@ class StepChanges:
             p_value=float(2.0 * norm.sf(hit.strength)),
             withdrawn=None if hit.withdrawn is None else int(rows[hit.withdrawn]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """At each row, of the clearest step that ends there."""
+
+    reach: Array
+    """Its size as a share of the edge of its scale."""
+    strength: Array
+    """Its size in units of what is usual."""
+    effect: Array
+    window: "np.ndarray[tuple[int], np.dtype[np.intp]]"
+
+
+def _localised(part: Adjusted, row: int, seen: _Seen) -> run_history.Hit | None:
+    """The step that the statistic sees at *row*: where it began; None when it is gone again."""
+    effect, rest = float(seen.effect[row]), min(2 * int(seen.window[row]), row + 1)
+    newest = part.values[row + 1 - rest : row + 1]
+    begun = step_time(np.arange(rest, dtype=np.float64), newest)
+    index = row + 1 - rest + int(begun or 0)
+    before, after = part.values[max(0, index - rest) : index], part.values[index : row + 1]
+    step = median(after) - median(before)
+    if not abs(effect) / 2.0 < step * np.sign(effect) or went_away(before, after):
+        return None
+    return run_history.Hit(index, row, step, float(seen.strength[row]), part.relative)
 
 
 _REACH = float(norm.ppf(0.995))
