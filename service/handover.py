@@ -1,20 +1,24 @@
 """The hand-over of a shift: what is open, what changed, what is silenced, and what is owed."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from incidents.similar import APPROVAL
 from service.markdown_text import code, figure, text
+from store.action_log import LINE
 from store.maintenance import Window
 from store.records import Silence
 from vocabulary.failure_modes import Severity
-from vocabulary.incidents import Incident, IncidentState, rfc3339
+from vocabulary.incidents import Activity, Incident, IncidentState, rfc3339
 
 SHIFT_SECONDS = 8 * 3600.0
 """A shift, when nobody says when it began; and how far ahead its end is looked at."""
 STALE_SECONDS = 4 * 3600.0
 """An acknowledged incident in which nobody did anything for so long is owed a look."""
 US = "tidegauge"
+CURED = re.compile(r"R\d\d cured: ")
+"""How the line of an action begins that was carried out by us and helped."""
 
 
 def open_and_ended(incidents: Iterable[Incident], since: float) -> dict[str, list[dict[str, Any]]]:
@@ -96,10 +100,18 @@ def _owed_to(one: Incident, since: float, now: float) -> Iterable[str]:
     elif people and now - people[-1].at >= STALE_SECONDS:
         hours = (now - people[-1].at) / 3600.0
         yield f"acknowledged, and nothing was done for {hours:.0f} h"
+    yield from _actions_of(one, people)
+
+
+def _actions_of(one: Incident, people: Iterable[Activity]) -> Iterable[str]:
+    """Cards that somebody said yes to, unless we know what came of them, and that it was good."""
+    checked = [line.text for line in one.activity if line.what == f"{LINE}verified"]
     for line in people:
         said_yes = APPROVAL.match(line.text)
-        if said_yes:
+        plan = line.text.rpartition(" ")[2] if line.what == f"{LINE}approved" else ""
+        if said_yes and not (plan and any(text.endswith(plan) for text in checked)):
             yield f"{said_yes.group(1)} was approved by {line.who}: was it run, did it help?"
+    yield from (text for text in checked if not CURED.match(text))
 
 
 def markdown(told: Mapping[str, Any]) -> str:

@@ -64,7 +64,7 @@ class Step:
 
     def activity(self) -> tuple[str, Activity]:
         """The line for the incident's history, with the incident it belongs to."""
-        text = f"{self.said} (plan {self.plan})"[:2000]
+        text = f"{self.said[:1900]} (plan {self.plan})"
         return self.incident, Activity(self.at, self.who, LINE + self.what, text)
 
 

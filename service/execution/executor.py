@@ -32,6 +32,8 @@ from vocabulary.errors import (
 from vocabulary.incidents import Incident
 
 log = structlog.get_logger(__name__)
+NEWEST = 10
+"""Plans of one action that are told of, and that may be good at one time."""
 CRASHED = "the server ended between writing and recording"
 
 
@@ -79,6 +81,9 @@ class Executor:
             ConflictError: The card no longer applies, or the object is not as it assumes.
         """
         self._refuse(action)
+        good = [one for one in self.plans_of(action) if _may_be_chosen(one)]
+        if len(good) >= NEWEST:
+            raise RequestRefused("too_many", f"{len(good)} plans of it are good still: choose one")
         fresh = self.world.propose(action.card, incident, self.world.scene())
         if fresh is None or fresh.call is None:
             raise ConflictError(f"{action.card} does not answer {incident.id} as it is now")
@@ -157,9 +162,9 @@ class Executor:
         return story_json(self.world.story(plan_id), self.world.clock.now())
 
     def plans_of(self, action: Action) -> list[dict[str, Any]]:
-        """Every plan that was made for *action*, the newest first."""
+        """The newest plans that were made for *action*, the last one first."""
         known = self.world.records.actions.plans_of(action.id)
-        return [self.told(one) for one in reversed(known)]
+        return [self.told(one) for one in reversed(known[-NEWEST:])]
 
     def _refuse(self, action: Action) -> None:
         why = self.why_not(action)
@@ -240,6 +245,10 @@ def _about(body: Mapping[str, Any]) -> dict[str, Any]:
         "uid": str(known.get("uid", ""))[:100],
         "resource_version": str(known.get("resourceVersion", ""))[:100],
     }
+
+
+def _may_be_chosen(told: Mapping[str, Any]) -> bool:
+    return told["state"] == Standing.PLANNED and not told["expired"]
 
 
 def _demand_person(caller: Caller) -> None:

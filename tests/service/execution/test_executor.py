@@ -68,6 +68,16 @@ def test_values_of_environments_are_in_no_diff_and_no_log(site: Site) -> None:
     assert now["metadata"]["labels"] == {}
 
 
+def test_an_action_has_no_more_than_ten_plans_at_a_time(site: Site) -> None:
+    for _ in range(10):
+        site.clock.moment += 1
+        site.plan()
+    assert refusal(site.plan) == "too_many: 10 plans of it are good still: choose one"
+    site.pass_time(16 * 60)
+    site.plan()
+    assert len(site.executor.plans_of(site.card("R02"))) == 10
+
+
 def test_a_rollback_needs_a_former_revision_and_no_pause(site: Site) -> None:
     with pytest.raises(ConflictError, match="no former revision"):
         site.plan("R03")

@@ -1,6 +1,7 @@
 """The page for who decides says what the program does."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 from execution_site import CARDS, Site
@@ -36,3 +37,17 @@ def test_every_card_with_an_executor_is_listed_with_its_class(site: Site) -> Non
             if action is not None and action.call is not None:
                 found[number] = action.call.group.value
     assert found == listed
+
+
+def test_nothing_else_in_the_program_can_write_to_a_cluster() -> None:
+    rooms = [path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"]
+    sources = [path for room in rooms for path in room.rglob("*.py")]
+    own = {path for path in sources if path.parent.name == "execution"}
+    assert len(own) >= 10
+    for path in sources:
+        text = path.read_text(encoding="utf-8")
+        if path.parent == ROOT / "service" / "kubernetes":
+            assert not re.search(r"[\"'](POST|PUT|PATCH|DELETE)[\"']", text), path
+        if path not in own:
+            assert "execution.cluster" not in text, path
+            assert "KubernetesApi" not in text, path

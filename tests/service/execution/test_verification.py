@@ -8,6 +8,7 @@ from incident_scenes import NOON, World
 
 from service.execution.plans import Standing
 from service.execution.verification import Seen, baseline, look, verdict
+from service.handover import owed
 from vocabulary.actions import Check, Goal
 from vocabulary.incidents import IncidentState
 
@@ -72,6 +73,22 @@ def test_what_did_not_help_by_its_deadline_is_told_once_as_a_ticket_of_its_own(
     site.pass_time(600)
     assert site.steps(plan).count("verified") == 1
     assert len(told(site)) == 1
+
+
+def test_the_next_shift_hears_of_what_did_not_help_and_not_of_what_did(site: Site) -> None:
+    def owes() -> list[str]:
+        one = site.records.get(site.incident.id).evolve(state=IncidentState.ACKNOWLEDGED)
+        return [line["text"] for line in owed([one], [], [], [], NOON, site.clock.moment)]
+
+    site.executor.execute(site.approved("R09"), FIRST)
+    assert owes() == []
+    steps(site, old=0.0)
+    site.pass_time(1)
+    executed(site)
+    assert owes() == ["R02 was approved by one: was it run, did it help?"]
+    site.pass_time(16 * 60)
+    (line,) = owes()
+    assert line.startswith("R02 not cured: nothing new is seen")
 
 
 def test_a_check_that_holds_while_the_incident_goes_on_is_no_cure(site: Site) -> None:
