@@ -127,14 +127,9 @@ _WORDS = (
     ),
     Word(m.REQUEST_DURATION, ("sglang:e2e_request_latency_seconds",)),
     Word(m.QUEUE_DURATION, ("sglang:queue_time_seconds",), whole=_one_rank),
-    Word(m.KV_TRANSFER_DURATION, ("sglang:kv_transfer_latency_ms",), scale=1e-3, whole=_one_rank),
-    Word(
-        m.KV_TRANSFER_BYTES,
-        ("sglang:kv_transfer_total_mb",),
-        part="sum",
-        scale=float(1 << 20),
-        whole=_one_rank,
-    ),
+    # every rank that moves its part tells of it
+    Word(m.KV_TRANSFER_DURATION, ("sglang:kv_transfer_latency_ms",), scale=1e-3),
+    Word(m.KV_TRANSFER_BYTES, ("sglang:kv_transfer_total_mb",), part="sum", scale=float(1 << 20)),
     Word(m.KV_TRANSFERS_FAILED, ("sglang:num_transfer_failed_reqs_total",), whole=_one_rank),
     Word(m.PREFIX_CACHE_QUERIES, ("sglang:prefill_effective_tokens_total",), whole=_one_rank),
     Word(

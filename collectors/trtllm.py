@@ -53,6 +53,9 @@ _WORDS = (
     Word(m.TIME_PER_OUTPUT_TOKEN, ("trtllm_time_per_output_token_seconds",)),
     Word(m.REQUEST_DURATION, ("trtllm_e2e_request_latency_seconds",)),
     Word(m.QUEUE_DURATION, ("trtllm_request_queue_time_seconds",)),
+    # where Dynamo runs it with prefill apart (`dynamo/trtllm/metrics.py` of 1.6.1)
+    Word(m.KV_TRANSFER_DURATION, ("trtllm_kv_transfer_latency_seconds",)),
+    Word(m.KV_TRANSFER_BYTES, ("trtllm_kv_transfer_bytes",), part="sum"),
     Word(m.SPEC_DECODE_DRAFT_TOKENS, ("trtllm_spec_decode_num_draft_tokens_total",)),
     Word(m.SPEC_DECODE_ACCEPTED_TOKENS, ("trtllm_spec_decode_num_accepted_tokens_total",)),
 )

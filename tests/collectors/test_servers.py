@@ -490,3 +490,29 @@ def test_amd_gpus_are_told_in_our_units_and_by_their_uuid() -> None:
     assert values(samples, m.GPU_ENERGY) == [2.0]
     assert values(samples, m.GPU_MEMORY_USAGE) == [3.0 * 2**20]
     assert len(samples) == 3, "one without a UUID is nobody"
+
+
+def test_kv_transfers_are_told_in_seconds_and_bytes_by_whichever_engine() -> None:
+    vllm = say(
+        Vllm(),
+        histogram("vllm:nixl_xfer_time_seconds", 'engine="0",model_name="m"', 4, 0.2)
+        + histogram("vllm:nixl_bytes_transferred", 'engine="0",model_name="m"', 4, 2e9)
+        + typed("counter", "vllm:nixl_num_failed_transfers_total", '{engine="0",model_name="m"} 3')
+        + typed("counter", "vllm:nixl_num_kv_expired_reqs_total", '{engine="0",model_name="m"} 2'),
+    )
+    ranks = 'engine_type="prefill",model_name="m",tp_rank="0",pp_rank="0"'
+    sglang = say(
+        Sglang(),
+        histogram("sglang:kv_transfer_latency_ms", ranks, 4, 200.0)
+        + histogram("sglang:kv_transfer_total_mb", ranks, 4, 2e9 / 2**20),
+    )
+    trtllm = say(
+        Trtllm(),
+        histogram("trtllm_kv_transfer_latency_seconds", 'model_name="m"', 4, 0.2)
+        + histogram("trtllm_kv_transfer_bytes", 'model_name="m"', 4, 2e9),
+    )
+    for told in (vllm, sglang, trtllm):
+        assert values(told, f"{m.KV_TRANSFER_DURATION.name}_sum") == [pytest.approx(0.2)]
+        assert values(told, m.KV_TRANSFER_BYTES.series_names[0]) == [pytest.approx(2e9)]
+    assert values(vllm, m.KV_TRANSFERS_FAILED.series_names[0]) == [3.0]
+    assert values(vllm, m.KV_TRANSFERS_EXPIRED.series_names[0]) == [2.0]
