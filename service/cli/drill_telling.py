@@ -70,6 +70,8 @@ def tell(
     titles = {code: kind.failure_mode.title for code, kind in corpus.faults.items()}
     if score["faults"]:
         print_table("Faults, worst first", table.COLUMNS, table.fault_rows(score, titles))
+    if table.notified(score):
+        typer.echo(f"\n{table.notified(score)}\n")
     print_table("What was said without a reason", table.CALM_COLUMNS, table.calm_rows(score))
     misses = table.miss_rows(
         score, {read_scenario(file).story.name: shlex.quote(str(file)) for file in files}

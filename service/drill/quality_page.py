@@ -123,6 +123,8 @@ def _score(score: Mapping[str, Any]) -> Iterable[str]:
     if score["faults"]:
         yield "### Faults, worst first"
         yield _table(table.COLUMNS, table.fault_rows(score, titles))
+    if table.notified(score):
+        yield table.notified(score)
     yield "### What was said without a reason"
     yield _table(table.CALM_COLUMNS, table.calm_rows(score))
     groups = [*score["by_severity"].items(), *score["by_class"].items()]

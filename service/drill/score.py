@@ -157,6 +157,7 @@ def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             {"name": name, **_rates([one for one in judged if _hardship(one.case) == name])}
             for name in sorted({_hardship(one.case) for one in judged} - {""})
         ],
+        "notified": _notified(records),
         "calm": _calm(calm),
         "look_alikes": [
             {"case": name, **_calm([one for one in calm if one.case == name])}
@@ -177,6 +178,16 @@ def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "simulated_hours": round(sum(one["seconds"] for one in records) / 3600.0, 1),
         },
     }  # fmt: skip
+
+
+def _notified(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """How often receivers were told that an incident fires, of those that were told at all.
+
+    An incident counts what those were told that were merged into it.
+    """
+    told = [one["firing"] for record in records for one in record["incidents"] if one["firing"]]
+    mean = round(sum(told) / len(told), 3) if told else None
+    return {"told": len(told), "mean": mean, "most": max(told, default=None)}
 
 
 def _paired(case: str) -> bool:

@@ -51,6 +51,17 @@ def calm_rows(score: Mapping[str, Any]) -> list[Row]:
     ]
 
 
+def notified(score: Mapping[str, Any]) -> str:
+    """How often an incident was told, in a sentence; empty for results that do not know."""
+    told = score.get("notified", {"told": 0})
+    if not told["told"]:
+        return ""
+    return (
+        f"{told['told']} incidents were told: {told['mean']:.2f} times on average, "
+        f"{told['most']} times at most."
+    )
+
+
 def _rate(one: Mapping[str, Any]) -> tuple[str, str]:
     """A count, and how many an hour there may be at most."""
     return str(one["count"]), "-" if one["at_most"] is None else f"{one['at_most']:.3f}"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.drill.score import Share, quiet, summary, verdicts
-from service.drill.table import miss_rows
+from service.drill.table import miss_rows, notified
 
 START = 1_763_337_600.0
 ONSET = START + 900.0
@@ -110,6 +110,14 @@ def test_of_several_incidents_the_one_that_names_it_counts_and_all_are_told() ->
     (verdict,) = verdicts(record(truth(seen=[first, second]), incidents=[first, second]))
     assert verdict.rank == 1
     assert verdict.firing == 3
+
+
+def test_notifications_are_counted_by_incident_too_and_context_does_not_thin_them_out() -> None:
+    told = [incident(id="inc-1", firing=2), incident(id="inc-2"), incident(id="inc-3", firing=0)]
+    score = summary([record(truth(seen=told), incidents=told)])
+    assert score["notified"] == {"told": 2, "mean": 1.5, "most": 2}
+    assert notified(score) == "2 incidents were told: 1.50 times on average, 2 times at most."
+    assert notified(summary([record(incidents=[])])) == ""
 
 
 def test_two_faults_found_through_one_incident_are_not_told_apart() -> None:
