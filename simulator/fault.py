@@ -76,6 +76,8 @@ class Fault(ABC):
     """Others that have it too, for who asks for one of them."""
     needs: ClassVar[str] = ""
     """Field of a pool's specification, or of its nodes', without which nothing would happen."""
+    without_replicas: ClassVar[bool] = False
+    """Whether it can happen behind a route that a provider serves, to no replica of ours."""
     unsimulated: ClassVar[str] = ""
     """Why its effect cannot be simulated honestly; it is then left out of every score."""
     duration: float

@@ -88,29 +88,23 @@ def trouble(kind: type[Fault], values: Mapping[str, Any], spec: ClusterSpec) -> 
                 f"{name!r}; say which of: {', '.join(known)}"
             )
     pools = [given[field] for field in POOLS if given.get(field)]
+    return _trouble_of_pools(kind, pools, "" if new else given.get("tenant", ""), spec)
+
+
+def _trouble_of_pools(kind: type[Fault], pools: list[str], tenant: str, spec: ClusterSpec) -> str:
+    """As `trouble`, of *pools* that are there; *tenant* is whose calls it is about, if anybody's."""
     if len(set(pools)) < len(pools):
         return f"to: calls cannot move from {pools[0]} to itself; name another pool"
-    lacking = [one for one in pools if kind.needs and _lacks(spec, one, kind.needs)]
-    if lacking:
-        return f"pool: nothing would happen on {lacking[0]}, which has no {kind.needs}"
     asked = {(one.tenant, one.pool) for one in spec.streams}
     asked |= {(one.tenant, one.pool) for one in spec.agents}
     for pool in pools:
-        if new or "tenant" not in given:
-            if pool not in {at for _, at in asked}:
-                return f"pool: no stream goes to {pool}, so that nothing would happen; add one"
-        elif (given["tenant"], pool) not in asked:
-            return (
-                f"tenant: {given['tenant']} sends nothing to {pool}; add a stream, or name another"
-            )
+        if not (spec.pool(pool).replicas or kind.without_replicas):
+            return f"pool: a provider serves {pool}, and no replica of ours; name another"
+        if pool not in {at for _, at in asked}:
+            return f"pool: no stream goes to {pool}, so that nothing would happen; add one"
+        if tenant and (tenant, pool) not in asked:
+            return f"tenant: {tenant} sends nothing to {pool}; add a stream, or name another"
     return ""
-
-
-def _lacks(spec: ClusterSpec, name: str, what: str) -> bool:
-    """Whether *what* is neither the pool's nor that of the nodes it can run on."""
-    pool = spec.pool(name)
-    own = (one for one in spec.nodes if one.gpu == pool.gpu)
-    return not (getattr(pool, what, False) or any(getattr(node, what, False) for node in own))
 
 
 def _as_dear(places: Places, spec: ClusterSpec, model: Places) -> bool:

@@ -30,6 +30,7 @@ class ContextBloat(Fault):
     severity: ClassVar[Severity] = Severity.WARNING
     first_cards: ClassVar[tuple[str, ...]] = ("R06", "R18")
     history_days: ClassVar[float] = 15.0
+    without_replicas: ClassVar[bool] = True
     tenant: str = "support-bot"
     pool: str = "chat-70b"
     growth: float = sampled(0.01, 0.05, 0.03)

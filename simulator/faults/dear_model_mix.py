@@ -23,6 +23,7 @@ class DearModelMix(Fault):
     detect_within: ClassVar[float] = 3600.0
     severity: ClassVar[Severity] = Severity.WARNING
     first_cards: ClassVar[tuple[str, ...]] = ("R18", "R03")
+    without_replicas: ClassVar[bool] = True
     tenant: str = "code-assist"
     pool: str = "code-8b"
     """Where calls leave."""

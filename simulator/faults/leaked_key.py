@@ -24,6 +24,7 @@ class LeakedKey(Fault):
     severity: ClassVar[Severity] = Severity.CRITICAL
     first_cards: ClassVar[tuple[str, ...]] = ("R07", "R08")
     history_days: ClassVar[float] = 14.0
+    without_replicas: ClassVar[bool] = True
     tenant: str = "code-assist"
     pool: str = "chat-70b"
     """The dearest model that the key may call."""

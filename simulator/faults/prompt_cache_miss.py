@@ -24,6 +24,7 @@ class PromptCacheMiss(Fault):
     first_cards: ClassVar[tuple[str, ...]] = ("R18", "R03")
     only_on: ClassVar[str] = "hosted"
     also_on: ClassVar[tuple[str, ...]] = ("fallbacks",)
+    without_replicas: ClassVar[bool] = True
     pool: str = "frontier"
     """Name of the route to the provider."""
     tenant: str = "support-bot"

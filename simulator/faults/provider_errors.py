@@ -25,6 +25,7 @@ class ProviderErrors(Fault):
     first_cards: ClassVar[tuple[str, ...]] = ("R19", "R05")
     only_on: ClassVar[str] = "hosted"
     also_on: ClassVar[tuple[str, ...]] = ("fallbacks",)
+    without_replicas: ClassVar[bool] = True
     pool: str = "frontier"
     """Name of the route to it."""
     refused: float = sampled(0.3, 0.9, 0.6)

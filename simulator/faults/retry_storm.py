@@ -24,6 +24,7 @@ class RetryStorm(Fault):
     """Five minutes once attempts exceed twice the operations, and the feedback needs some."""
     severity: ClassVar[Severity] = Severity.CRITICAL
     first_cards: ClassVar[tuple[str, ...]] = ("R05",)
+    without_replicas: ClassVar[bool] = True
     pool: str = "chat-70b"
     retries: int = sampled(2, 8, 4)
     """Tries after the first; layered retry policies multiply to this."""

@@ -24,6 +24,7 @@ class RouterDown(Fault):
     detect_within: ClassVar[float] = 120.0
     severity: ClassVar[Severity] = Severity.CRITICAL
     first_cards: ClassVar[tuple[str, ...]] = ("R02", "R18")
+    without_replicas: ClassVar[bool] = True
     pool: str = chosen("chat-70b", "code-8b", default="code-8b")
     share: float = sampled(0.3, 1.0, 0.8)
     """Share of the calls that fails: one of three pickers, or all of them."""

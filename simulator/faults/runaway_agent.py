@@ -32,6 +32,7 @@ class RunawayAgent(Fault):
     severity: ClassVar[Severity] = Severity.CRITICAL
     first_cards: ClassVar[tuple[str, ...]] = ("R20", "R07")
     history_days: ClassVar[float] = 14.0
+    without_replicas: ClassVar[bool] = True
     tenant: str = "code-assist"
     pool: str = "chat-70b"
     rate: float = log_sampled(0.25, 1.0, 0.6)

@@ -23,6 +23,7 @@ class RunawayOutput(Fault):
     detect_within: ClassVar[float] = 1800.0
     severity: ClassVar[Severity] = Severity.WARNING
     first_cards: ClassVar[tuple[str, ...]] = ("R06",)
+    without_replicas: ClassVar[bool] = True
     tenant: str = "code-assist"
     pool: str = "code-8b"
     factor: float = log_sampled(3.0, 20.0, 6.0)

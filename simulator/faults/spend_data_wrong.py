@@ -24,6 +24,7 @@ class SpendDataWrong(Fault):
     detect_within: ClassVar[float] = 3600.0
     severity: ClassVar[Severity] = Severity.WARNING
     first_cards: ClassVar[tuple[str, ...]] = ("R25",)
+    without_replicas: ClassVar[bool] = True
     pool: str = chosen("chat-70b", "code-8b", default="chat-70b")
     booked: str = chosen("0", "0.1", default="0.1")
     """Dollars booked over the list price: a missing price, or one that is off by a power of ten

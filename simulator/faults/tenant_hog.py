@@ -24,6 +24,7 @@ class TenantHog(Fault):
     severity: ClassVar[Severity] = Severity.CRITICAL
     first_cards: ClassVar[tuple[str, ...]] = ("R05", "R07")
     history_days: ClassVar[float] = 14.0
+    without_replicas: ClassVar[bool] = True
     tenant: str = "batch-eval"
     pool: str = "code-8b"
     share: float = sampled(0.65, 0.85, 0.75)

@@ -22,6 +22,7 @@ class LoadTest(Fault):
     failure_mode: ClassVar[FailureMode] = LOAD_TEST
     benign: ClassVar[bool] = True
     history_days: ClassVar[float] = 14.0
+    without_replicas: ClassVar[bool] = True
     tenant: str = "load-test"
     pool: str = "code-8b"
     rate: float = sampled(1.0, 2.5, 1.5)

@@ -21,6 +21,7 @@ class NightlyBatch(Fault):
     failure_mode: ClassVar[FailureMode] = NIGHTLY_BATCH
     benign: ClassVar[bool] = True
     history_days: ClassVar[float] = 14.0
+    without_replicas: ClassVar[bool] = True
     tenant: str = "batch-eval"
     pool: str = "code-8b"
     factor: float = sampled(3.0, 10.0, 7.0)

@@ -21,6 +21,7 @@ class PriceUpdate(Fault):
 
     failure_mode: ClassVar[FailureMode] = PRICE_UPDATE
     benign: ClassVar[bool] = True
+    without_replicas: ClassVar[bool] = True
     pool: str = "chat-70b"
     price: float = sampled(0.6, 1.5, 0.75)
     """New price over the old one. Our judgement."""

@@ -20,6 +20,7 @@ class TrafficShift(Fault):
 
     failure_mode: ClassVar[FailureMode] = TRAFFIC_SHIFT
     benign: ClassVar[bool] = True
+    without_replicas: ClassVar[bool] = True
     tenant: str = "support-bot"
     pool: str = "chat-70b"
     """Where calls leave."""

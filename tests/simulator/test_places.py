@@ -11,6 +11,7 @@ from simulator.fault import Fault
 from simulator.fault_shapes import kinds
 from simulator.faults.dear_model_mix import DearModelMix
 from simulator.faults.engine_stalled import EngineStalled
+from simulator.faults.router_down import RouterDown
 from simulator.faults.runaway_agent import RunawayAgent
 from simulator.faults.straggler_gpu import StragglerGpu
 from simulator.look_alikes.load_test import LoadTest
@@ -72,3 +73,9 @@ def test_a_cluster_on_which_nothing_fits_says_what_is_missing() -> None:
 def test_every_model_of_a_cluster_has_a_price() -> None:
     assert set(prices(HELD_OUT)) == {pool.model for pool in HELD_OUT.pools}
     assert prices(HELD_OUT)["coder-14b"]["input"] == "0.16"
+
+
+def test_what_happens_to_replicas_happens_to_no_provider() -> None:
+    told = trouble(StragglerGpu, {"pool": "frontier"}, CLUSTERS["hosted"])
+    assert told == "pool: a provider serves frontier, and no replica of ours; name another"
+    assert trouble(RouterDown, {"pool": "frontier"}, CLUSTERS["hosted"]) == ""
