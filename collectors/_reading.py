@@ -166,17 +166,25 @@ class PageReader:
         for name, api in self.apis.items():
             if urlsplit(target.url).path.endswith(api.path):
                 return self._ask(name, target, reach, now)
-        began, seconds, name = self.monotonic(), None, ""
+        began, seconds = self.monotonic(), None
         try:
             page = fetch(target, reach, self.timeout_seconds)
             seconds = page.seconds
             exposition = parse(page.body, self.limits, source=target.url)
+        except SourceError as error:
+            waited = self.monotonic() - began if seconds is None else seconds
+            return Reading((), error.verdict, str(error), waited, limit=error.limit)
+        return self.told(exposition, target, seconds, now)
+
+    def told(self, exposition: Exposition, target: Target, seconds: float, now: float) -> Reading:
+        """What a page that was fetched and parsed says in our words."""
+        name = ""
+        try:
             name = self._collector(target, exposition)
             samples = self.collectors[name].translate(exposition, target.labels, now)
         except SourceError as error:
-            waited = self.monotonic() - began if seconds is None else seconds
             vantage = self.collectors[name].vantage if name else ""
-            return Reading((), error.verdict, str(error), waited, name, error.limit, vantage)
+            return Reading((), error.verdict, str(error), seconds, name, error.limit, vantage)
         return Reading(tuple(samples), "ok", "", seconds, name)
 
     def _ask(self, name: str, target: Target, reach: Reach, now: float) -> Reading:

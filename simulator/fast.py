@@ -7,15 +7,17 @@ from urllib.parse import urlsplit
 
 from simulator.host import pods_on
 from simulator.nvml import SimulatedNvml
-from simulator.pages.text import CONTENT_TYPE
+from simulator.pages.text import CONTENT_TYPE, Numbers
 from simulator.world import World
 from vocabulary.contracts import Page, Target
-from vocabulary.errors import SourceDown, SourceHung
+from vocabulary.errors import SourceDown, SourceError, SourceHung
 from vocabulary.pods import OfferedDevice, Pod
 from vocabulary.samples import labels_of
 
 BASE = "http://simulated"
 """Where pages are said to be; no such host is ever looked up."""
+ANSWER_SECONDS = 0.004
+"""How long a page is said to have taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,7 @@ class SimulatedReach:
         """
         if not self.world.scraping:
             raise SourceHung(f"{url} cannot be reached: the scraper is cut off")
-        name = urlsplit(url).path.lstrip("/").partition("/")[0]
-        return Page(self.world.page(name), CONTENT_TYPE, 200, 0.004)
+        return Page(self.world.page(_name(url)), CONTENT_TYPE, 200, ANSWER_SECONDS)
 
     @property
     def pods(self) -> Sequence[Pod]:
@@ -60,6 +61,28 @@ class SimulatedReach:
         if not self._nvml:
             self._nvml.append(self.world.nvml(self.node))
         return self._nvml[0]
+
+
+def numbers(world: World, url: str) -> Numbers | None:
+    """What the page at *url* says now, without its text; None when it gives no page."""
+    name = _name(url)
+    with world.lock:
+        try:
+            writer = world.writer(name) if world.scraping else None
+            if writer is None:
+                return None
+            writer.spells = False
+            try:
+                world.page(name)
+            finally:
+                writer.spells = True
+        except SourceError:
+            return None
+        return writer.numbers()
+
+
+def _name(url: str) -> str:
+    return urlsplit(url).path.lstrip("/").partition("/")[0]
 
 
 def page_targets(world: World, base: str = BASE) -> list[Target]:

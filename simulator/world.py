@@ -176,6 +176,12 @@ class World:
                 raise SourceHung(f"{name} took the connection and does not answer")
             return pod.page(self.now)
 
+    def writer(self, name: str) -> Writer | None:
+        """Who writes the page of target *name*; None when there is no such target."""
+        if name == self.gateway_name:
+            return self._gateway_writer
+        return next((one.writer for one in self._pods if one.name == name), None)
+
     def nvml(self, node: str = "") -> SimulatedNvml:
         """A module like `pynvml` that sees the GPUs of *node*, or of every node."""
         return self.holdings.nvml(node)

@@ -18,6 +18,7 @@ from service.data_folder import prepare_folder
 from service.doors import new_secret
 from service.drill.case import Case
 from service.drill.hardship import Phase, Trial
+from service.drill.quick_reading import QuickReader
 from service.local import Loop, Pace
 from service.simulated import (
     DAY,
@@ -131,7 +132,7 @@ class Chain:
             self.config,
             self.part,
             self.world,
-            read=assembly.page_reader(self.config).read,
+            read=QuickReader(assembly.page_reader(self.config), self.world).read,
             reach=SimulatedReach(self.world),
             base=BASE,
             deadline_seconds=60.0,

@@ -64,6 +64,15 @@ def label_text(pairs: Sequence[tuple[str, str]]) -> str:
     return "{" + ",".join(f'{name}="{value}"' for name, value in escaped) + "}"
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A page's values in the order of its lines, and what tells pages of other lines apart."""
+
+    shape: object
+    """Pages of one server with equal shapes differ in their values alone."""
+    values: list[float]
+
+
 @dataclass(slots=True)
 class Writer:
     """Writes pages of one server, remembering the parts that never change."""
@@ -73,6 +82,9 @@ class Writer:
     """Whether counters and histograms carry a `_created` family, as Python's client does."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Family → what this version of the server calls it."""
+    spells: bool = True
+    """False while nobody wants the text, but what `numbers` makes of the page."""
+    _said: tuple[Mapping[str, Rows], float] = field(default_factory=lambda: ({}, 0.0))
     _prefixes: dict[tuple[str, tuple[str, ...]], list[str]] = field(default_factory=dict)
 
     def write(self, rows: Mapping[str, Rows], born: float) -> bytes:
@@ -80,6 +92,9 @@ class Writer:
 
         A family without rows keeps its two comment lines, as in the real page.
         """
+        self._said = rows, born
+        if not self.spells:
+            return b""
         parts: list[str] = []
         for family in families(self.server):
             children = rows.get(family.name, ())
@@ -94,9 +109,28 @@ class Writer:
                     f"{prefix} {text}\n"
                     for prefix, text in zip(prefixes, _texts(value), strict=True)
                 )
-            if children and self.created and family.kind != "gauge" and _is_own(family.name):
+            if children and self._dated(family):
                 self._write_created(parts, family, children, born)
         return "".join(parts).encode()
+
+    def numbers(self) -> "Numbers":
+        """What the page written last says, without a word of its text."""
+        rows, born = self._said
+        shape: list[tuple[str, int, tuple[str, ...]]] = []
+        values: list[float] = []
+        for family in families(self.server):
+            children = rows.get(family.name, ())
+            for labels, value in children:
+                known = len(values)
+                values += _numbers(value)
+                shape.append((family.name, len(values) - known, labels))
+            if children and self._dated(family):
+                values += [born] * len(children)
+        return Numbers((tuple(self.renamed.items()), shape), values)
+
+    def _dated(self, family: Family) -> bool:
+        """Whether the page says when this family began to count."""
+        return self.created and family.kind != "gauge" and _is_own(family.name)
 
     def _write_created(self, parts: list[str], family: Family, children: Rows, born: float) -> None:
         stem = family.name.removesuffix("_total") if family.kind == "counter" else family.name
@@ -133,6 +167,16 @@ def _texts(value: Value) -> list[str]:
     if isinstance(value, tuple):
         return [f"{value[0]}.0", number(value[1])]
     return [number(value)]
+
+
+def _numbers(value: Value) -> list[float]:
+    """What `_texts` spells, as it is read again."""
+    if isinstance(value, Histogram):
+        cumulated = [float(one) for one in value.cumulated()]
+        return [*cumulated, cumulated[-1], value.total]
+    if isinstance(value, tuple):
+        return [float(value[0]), float(value[1])]
+    return [float(value)]
 
 
 def _is_own(name: str) -> bool:
