@@ -92,7 +92,7 @@ def trouble(kind: type[Fault], values: Mapping[str, Any], spec: ClusterSpec) -> 
 
 
 def _trouble_of_pools(kind: type[Fault], pools: list[str], tenant: str, spec: ClusterSpec) -> str:
-    """As `trouble`, of *pools* that are there; *tenant* is whose calls it is about, if any one's."""
+    """As `trouble`, of *pools* that are there; *tenant* is whose calls it is about, or empty."""
     if len(set(pools)) < len(pools):
         return f"to: calls cannot move from {pools[0]} to itself; name another pool"
     asked = {(one.tenant, one.pool) for one in spec.streams}
