@@ -1,6 +1,7 @@
 """Time-sliced GPUs of a simulated cluster, through NVML, /proc and the kubelet's words."""
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,12 @@ from vocabulary.samples import Sample
 
 NOON = 1_795_608_000.0
 NODE = "gpu-l40s-1"
+ONLY = replace(
+    SHARED,
+    pools=SHARED.pools[1:2],
+    streams=tuple(one for one in SHARED.streams if one.pool == "code-8b"),
+    warm_up=60.0,
+)
 Shares = dict[tuple[str, str], float]
 """By board and pod."""
 
@@ -47,7 +54,7 @@ def shares(samples: list[Sample], metric: m.Metric) -> Shares:
 
 
 def test_what_a_neighbour_takes_is_told_apart_by_pod() -> None:
-    world = World(1, NOON, SHARED)
+    world = World(1, NOON, ONLY)
     injection = world.inject(NoisyNeighbour(duty=0.95, duration=3600.0), NOON + 90.0)
     seen = Seen(world)
     seen.round(15.0)
@@ -69,7 +76,7 @@ def test_what_a_neighbour_takes_is_told_apart_by_pod() -> None:
 
 
 def test_the_board_stays_as_busy_and_memory_and_power_are_shared() -> None:
-    world = World(1, NOON, SHARED)
+    world = World(1, NOON, ONLY)
     gpu = world.pods("code-8b")[0].gpus[0]
 
     def levels() -> tuple[float, float, float]:
@@ -90,7 +97,7 @@ def test_the_board_stays_as_busy_and_memory_and_power_are_shared() -> None:
 
 
 def test_both_processes_and_both_pods_are_seen() -> None:
-    world = World(1, NOON, SHARED)
+    world = World(1, NOON, ONLY)
     seen = Seen(world)
     told = seen.round(15.0)
     held = shares(told, m.GPU_SHARE_MEMORY)
@@ -106,7 +113,7 @@ def test_both_processes_and_both_pods_are_seen() -> None:
 
 
 def test_steps_take_longer_on_the_shared_board_alone_and_as_before_afterwards() -> None:
-    world = World(1, NOON, SHARED)
+    world = World(1, NOON, ONLY)
     world.inject(NoisyNeighbour(duty=0.9, duration=120.0), NOON + 120.0)
     paces = []
     for _ in range(3):
@@ -122,7 +129,7 @@ def test_steps_take_longer_on_the_shared_board_alone_and_as_before_afterwards() 
 
 
 def test_where_no_gpu_is_shared_nothing_is_told_of_processes() -> None:
-    world = World(1, NOON, DEMO)
+    world = World(1, NOON, replace(DEMO, warm_up=10.0))
     told = Seen(world).round(15.0)
     assert not [one for one in told if "share" in one.series.name]
     assert not [one for one in told if one.series.name == m.GPU_PROCESS_UTILIZATION.name]

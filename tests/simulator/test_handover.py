@@ -207,6 +207,7 @@ def test_both_fidelities_agree(factor: float, seconds: float) -> None:
         assert flows.to_first_token == pytest.approx(requests.to_first_token, rel=0.1)
 
 
+@pytest.mark.prove
 def test_flows_wait_behind_a_link_that_is_too_slow() -> None:
     """By request and by tick alike: what does not come over is not decoded."""
     spec = alone(linked(bandwidth=1.5e8), POOL, 1.0)
