@@ -271,21 +271,13 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
     fleet = FleetView()
     ledger = assembly.ledger_of(settings, book, lambda model: pool_of(fleet, model))
     records = IncidentRecords(settings.data_dir / assembly.CONTROL_FILE)
-    remembered = records.snapshot(FLEET_SNAPSHOT)
-    if remembered is not None:
-        fleet.restore(remembered[0])
-    told = records.snapshot(CHANGES_SNAPSHOT)
-    if told is not None:
-        fleet.feed.restore(told[0])
     alertmanager = assembly.alertmanager_of(config, records, clock, live=not simulated)
     courier = courier_of(config, records, clock, live=not simulated)
     receivers = (*alertmanager.receivers, *courier.receivers)
     desk = assembly.desk_of(config, records, book, clock, receivers)
     report = SelfReport()
     follower = Follower(settings.interval_seconds, settings.unusual_per_week)
-    usual = records.snapshot(BEHAVIOUR_SNAPSHOT)
-    if usual is not None:
-        follower.restore(usual[0])
+    _remember(records, fleet, follower)
     roofline = config.part("roofline", Roofline)
 
     def record(samples: Iterable[Sample]) -> None:
@@ -302,6 +294,10 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         interval=settings.interval_seconds,
         derive=lambda scene: (*roofline.samples(scene), *follower.tick(scene)),
     )
+    execution = executor_of(
+        config, records, asking, clock, lambda: pipeline.scene, os.environ,
+        simulated=simulated, receivers=receivers,
+    )  # fmt: skip
     part = Core(
         settings=settings,
         clock=clock,
@@ -318,16 +314,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         follower=follower,
         report=report,
         secret=secret,
-        execution=executor_of(
-            config,
-            records,
-            asking,
-            clock,
-            lambda: pipeline.scene,
-            os.environ,
-            simulated=simulated,
-            receivers=receivers,
-        ),
+        execution=execution,
         people=people_of(config),
         budgets=assembly.budgets(settings),
         onward=config.part("otlp_forward", ForwardSettings),
@@ -337,6 +324,19 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
     ledger.price_unpriced(clock.now())  # prices may have come since they were missed
     _tell_prices(part, book)
     return part
+
+
+def _remember(records: IncidentRecords, fleet: FleetView, follower: Follower) -> None:
+    """Take in what was known when the server ended."""
+    known = (
+        (FLEET_SNAPSHOT, fleet.restore),
+        (CHANGES_SNAPSHOT, fleet.feed.restore),
+        (BEHAVIOUR_SNAPSHOT, follower.restore),
+    )
+    for name, restore in known:
+        kept = records.snapshot(name)
+        if kept is not None:
+            restore(kept[0])
 
 
 def _tell_prices(part: Core, book: PriceBook) -> None:
