@@ -129,8 +129,15 @@ def _grown(old: Impact, new: Impact) -> Impact:
     basis = new.basis
     if (requests, tokens) != (new.requests_affected, new.tokens_lost):
         basis = f"{basis}; the most that was counted at any time"
+    everybody = [*(old.tenants_hit or ()), *(new.tenants_hit or ())]
+    hit = tuple(dict.fromkeys(everybody))[: impact.MOST_TENANTS] if everybody else new.tenants_hit
     return replace(
-        new, requests_affected=requests, tokens_lost=tokens, slo_budget_burnt=burnt, basis=basis
+        new,
+        requests_affected=requests,
+        tokens_lost=tokens,
+        slo_budget_burnt=burnt,
+        tenants_hit=hit,
+        basis=basis,
     )
 
 

@@ -75,6 +75,7 @@ def _impact(incident: Incident) -> str:
         f"{impact.requests_affected:,.0f} requests hit" if impact.requests_affected else "",
         f"{len(incident.tenants)} tenants named" if len(incident.tenants) > 1 else "",
         f"tenant {incident.tenants[0]}" if len(incident.tenants) == 1 else "",
+        _hit(impact.tenants_hit),
         f"{impact.tokens_lost:,.0f} tokens lost" if impact.tokens_lost else "",
         f"{impact.usd_per_hour:,.2f} USD/h {burning}" if impact.usd_per_hour else "",
         f"error budget burns {impact.slo_burn:.1f}x" if impact.slo_burn else "",
@@ -85,6 +86,13 @@ def _impact(incident: Incident) -> str:
         return f"{said}."
     counted = impact.requests_affected is not None or impact.slo_burn is not None
     return "No failed call counted." if counted else "Impact not known."
+
+
+def _hit(callers: tuple[str, ...] | None) -> str:
+    """How many tenants call what suffers; one is named."""
+    if not callers:
+        return ""
+    return f"tenant {callers[0]} hit" if len(callers) == 1 else f"{len(callers)} tenants hit"
 
 
 def _burnt(share: float | None) -> str:

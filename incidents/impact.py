@@ -24,6 +24,11 @@ UNUSED = frozenset({f.IDLE_GPU, f.OVER_REPLICATION, f.ORPHANED_GPU_MEMORY})
 """Paid capacity that nobody asks for anything."""
 SPENDING = frozenset({f.COST_SPIKE, f.RUNAWAY_AGENT, f.LEAKED_KEY, f.CONTEXT_BLOAT})
 
+SUFFERED = frozenset({"errors", "latency", "saturation", "throughput"})
+"""Families of modes in which calls fail, wait or are slow."""
+MOST_TENANTS = 200
+"""Tenants an incident names as hit."""
+
 CENT = Decimal("0.01")
 
 
@@ -51,7 +56,10 @@ def assess(
     if since < readings.scene.now - LOOKBACK:
         basis.append(f"sums cover the last {LOOKBACK / 3600:g} h alone")
     said = "; ".join(basis) or "nothing to count was measured"
-    return Impact(requests, tokens, usd, burn, said, slo_budget_burnt=burnt)
+    hit_tenants = callers(tracked, models, since, readings)
+    return Impact(
+        requests, tokens, usd, burn, said, slo_budget_burnt=burnt, tenants_hit=hit_tenants
+    )
 
 
 def _gateway_names(tracked: Iterable[Tracked], readings: Readings) -> list[str]:
@@ -228,6 +236,21 @@ def _of_instance(uuid: str, gpu: Gpu) -> Decimal:
     """Part of a GPU that *uuid* is: a MIG instance's own, or the whole of it."""
     told = [one.time for one in gpu.shares if one.mig == uuid and one.time is not None]
     return Decimal(str(round(min(1.0, sum(told)), 6))) if told else Decimal(1)
+
+
+def callers(
+    tracked: Iterable[Tracked], models: Sequence[str], since: float, readings: Readings
+) -> tuple[str, ...] | None:
+    """Tenants that called *models* since the onset, the most calls first, where calls suffer."""
+    suffering = any(
+        one.mode.family in SUFFERED and one.entity.kind is not EntityKind.TENANT for one in tracked
+    )
+    if not models or not suffering:
+        return None
+    times, calls = readings.parts((s.TENANT_OPERATION_RATE,), "tenant", frozenset(models))
+    made = {name: float(row[times > since].sum()) for name, row in calls.items()}
+    there = sorted((name for name in made if made[name] > 0.0), key=lambda one: (-made[one], one))
+    return tuple(there[:MOST_TENANTS]) if calls else None
 
 
 def tenants(tracked: Iterable[Tracked]) -> tuple[str, ...]:

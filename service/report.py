@@ -36,6 +36,7 @@ def _head(incident: Mapping[str, Any]) -> list[str]:
         f"- Resolved: {text(incident['resolved_at'] or 'not yet')}",
         f"- Entity: {text(incident['entity']['kind'])} {code(incident['entity']['name'])}",
         f"- Requests affected: {figure(impact['requests_affected'])}",
+        f"- Tenants hit: {_tenants(impact.get('tenants_hit'))}",
         f"- Tokens lost: {figure(impact['tokens_lost'])}",
         f"- Burning: {figure(impact['usd_per_hour'], 'USD/h')}",
         f"- Error budget: {figure(impact['slo_burn'], 'times its sustainable pace')}",
@@ -43,6 +44,10 @@ def _head(incident: Mapping[str, Any]) -> list[str]:
         f"- How the figures came about: {text(impact['basis'])}",
         *([f"- If nothing is done: {text(impact['forecast'])}"] if impact.get("forecast") else []),
     ]
+
+
+def _tenants(hit: Sequence[str] | None) -> str:
+    return figure(None) if hit is None else text(f"{len(hit)} {', '.join(hit)}")
 
 
 def _of_month(share: float | None) -> str:

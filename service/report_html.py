@@ -113,7 +113,9 @@ def _head(told: Mapping[str, Any]) -> Iterable[str]:
     if impact.get("forecast"):
         yield f"<p>If nothing is done: {_text(impact['forecast'])}.</p>"
     if told["tenants"]:
-        yield f"<p>Tenants hit: {_text(', '.join(told['tenants']))}</p>"
+        yield f"<p>Tenants named by what was found: {_text(', '.join(told['tenants']))}</p>"
+    if impact["tenants_hit"]:
+        yield f"<p>Tenants hit: {_text(', '.join(impact['tenants_hit']))}</p>"
 
 
 def _causes(told: Mapping[str, Any]) -> Iterable[str]:

@@ -39,6 +39,9 @@ class Impact:
     """What comes if nothing is done, where something is known to grow; empty else."""
     slo_budget_burnt: float | None = None
     """Share of the error budget of a month that is gone since the onset."""
+    tenants_hit: tuple[str, ...] | None = None
+    """Who called what fails, waits or is slow, since the onset; None where nobody tells callers
+    apart, or nobody's calls are in question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
             "basis": impact.basis,
             "forecast": impact.forecast,
             "slo_budget_burnt": impact.slo_budget_burnt,
+            "tenants_hit": None if impact.tenants_hit is None else list(impact.tenants_hit),
         },
         "causes": [_cause_json(cause) for cause in incident.causes],
         "changes": [_change_json(change) for change in incident.changes],
@@ -295,6 +299,7 @@ def incident_from_json(body: Mapping[str, Any]) -> Incident:
             impact["basis"],
             impact.get("forecast", ""),
             impact.get("slo_budget_burnt"),
+            None if impact.get("tenants_hit") is None else tuple(impact["tenants_hit"]),
         ),
         causes=tuple(_cause_from_json(one) for one in body["causes"]),
         changes=tuple(_change_from_json(one) for one in body["changes"]),

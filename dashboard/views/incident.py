@@ -127,8 +127,9 @@ def _impact(one: dict[str, Any], as_of: str | None) -> None:
         help="Share of a month's error budget that is gone since the onset.",
     )  # fmt: skip
     since = f"Since {clock(one['since'])}"
-    if one["tenants"]:
-        since += " · tenants hit: " + ", ".join(plain(tenant) for tenant in one["tenants"])
+    for words, tenants in (("named", one["tenants"]), ("hit", impact.get("tenants_hit"))):
+        if tenants:
+            since += f" · tenants {words}: " + ", ".join(plain(tenant) for tenant in tenants)
     st.caption(since)
     if impact.get("forecast") and one["resolved_at"] is None:
         st.markdown(f"**If nothing is done:** {plain(impact['forecast'])}.")

@@ -90,6 +90,8 @@ def show(
         impact["requests_affected"], impact["tokens_lost"], impact["usd_per_hour"],
         impact["slo_burn"], _percent(impact.get("slo_budget_burnt")), impact.get("basis"),
     ]])  # fmt: skip
+    if impact.get("tenants_hit"):
+        typer.echo("\n" + printable(f"Tenants hit: {', '.join(impact['tenants_hit'])}"))
     if impact.get("forecast"):
         typer.echo("\n" + printable(f"If nothing is done: {impact['forecast']}."))
     print_table("\nCauses, most likely first", ("SCORE", "CAUSE", "ENTITY", "WHY"), [

@@ -140,6 +140,31 @@ def test_burn_is_the_gateways_error_share_over_the_budget(story: Story) -> None:
     assert "failed calls since the onset, of 30 days" in impact.basis
 
 
+def test_who_calls_what_suffers_is_hit_and_who_only_spends_is_not(story: Story) -> None:
+    first, *_ = story.world.add_pool()
+    about = {"model": "model-chat"}
+    story.world.series["gateway_operations_per_second"] = [(about, [10.0] * 121)]
+    story.world.series["tenant_operations_per_second"] = [
+        ({"tenant": "beta", **about}, [1.0] * 121),
+        ({"tenant": "acme", **about}, [9.0] * 121),
+        ({"tenant": "gone", **about}, [9.0] * 60 + [0.0] * 61),
+        ({"tenant": "other", "model": "model-code"}, [9.0] * 121),
+    ]
+    story.tick(stalled(first, since=NOON - 645))
+    assert story.only().impact.tenants_hit == ("acme", "beta")
+    assert story.only().tenants == ()
+    assert "2 tenants hit" in story.only().headline
+
+
+def test_a_tenants_own_spend_hits_nobody(story: Story) -> None:
+    story.world.add_pool()
+    about = {"model": "model-chat"}
+    story.world.series["gateway_operations_per_second"] = [(about, [10.0] * 121)]
+    story.world.series["tenant_operations_per_second"] = [({"tenant": "acme", **about}, [9.0] * 9)]
+    story.tick(finding(f.COST_SPIKE, tenant("acme"), model="model-chat"))
+    assert story.only().impact.tenants_hit is None
+
+
 def test_calls_that_are_counted_and_never_fail_burn_nothing(story: Story) -> None:
     first, *_ = story.world.add_pool()
     story.world.series["gateway_operations_per_second"] = [({"model": "model-chat"}, [10.0] * 121)]
