@@ -40,6 +40,7 @@ from service.verdicts import Verdicts
 from store.asking import Asking
 from store.embedded import EmbeddedStore
 from store.records import IncidentRecords
+from store.remembering import Remembering
 from vocabulary import metrics
 from vocabulary.contracts import Clock
 from vocabulary.entities import Change
@@ -266,7 +267,8 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
     """
     settings = config.settings
     store = assembly.open_store(settings, clock)
-    asking: Asking = assembly.backend(config, clock) or store
+    backend = assembly.backend(config, clock)
+    asking: Asking = backend or store
     book = assembly.price_book(settings, demo=simulated)
     fleet = FleetView()
     ledger = assembly.ledger_of(settings, book, lambda model: pool_of(fleet, model))
@@ -286,7 +288,7 @@ def build(config: Config, clock: Clock, *, secret: str, simulated: bool = False)
         report.take(taken)
 
     pipeline = Pipeline(
-        store=asking,
+        store=backend or Remembering(store),
         fleet=fleet,
         detectors=assembly.all_detectors(config),
         desk=desk,

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from vocabulary.errors import StoreError
-from vocabulary.expressions import Match
 from vocabulary.samples import Array, Labels
 
 Millis = npt.NDArray[np.int64]
@@ -68,14 +67,6 @@ class Columns:
         )
 
 
-class Source(Protocol):
-    """Where the evaluation gets its samples."""
-
-    def __call__(self, name: str, match: Match, after: int, until: int) -> Columns:
-        """Series *name* that bear *match*, with their samples in (after, until] milliseconds."""
-        ...
-
-
 def side_by_side(pieces: Sequence[Piece]) -> Columns:
     """*pieces* as columns, in their order."""
     lengths = [len(piece.times) for piece in pieces]
@@ -88,41 +79,49 @@ def side_by_side(pieces: Sequence[Piece]) -> Columns:
     )
 
 
-class Held(NamedTuple):
-    """One series as it is held: in parts, each in order of arrival, the later ones more recent."""
+def joined(several: Sequence[Columns]) -> Columns:
+    """The series of all, one after the other."""
+    if len(several) == 1:
+        return several[0]
+    lengths = [np.diff(one.offsets) for one in several]
+    return Columns(
+        tuple(labels for one in several for labels in one.labels),
+        np.concatenate(([0], np.cumsum(np.concatenate(lengths), dtype=np.int64))),
+        np.concatenate([one.times for one in several]),
+        np.concatenate([one.values for one in several]),
+        np.concatenate([one.births for one in several]),
+    )
 
-    labels: Labels
-    parts: Sequence[tuple[Millis, Array]]
-    birth: int = UNKNOWN_BIRTH
+
+class Cut(NamedTuple):
+    """What several series have in a span of time, one after the other."""
+
+    places: list[int]
+    """Which of them have anything there; the others take up no room."""
+    offsets: Millis
+    """Shape (places + 1,), as those of `Columns`."""
+    times: Millis
+    values: Array
 
 
-def gathered(held: Sequence[Held], after: int, until: int) -> Columns:
-    """What is *held* in (after, until] milliseconds; series that have nothing there are left out.
-
-    Samples that came in the order of their time, as nearly all do, are cut for all series at once.
-    """
-    parts = [part for one in held for part in one.parts]
+def gathered(series: Sequence[Sequence[tuple[Millis, Array]]], after: int, until: int) -> Cut:
+    """What is held in (after, until] milliseconds of *series*, each in parts, the later ones more
+    recent. Samples that came in the order of their time, as nearly all do, are cut all at once.
+    """  # noqa: D205 - one sentence does not hold it
+    parts = [part for one in series for part in one]
     if not parts:
-        return side_by_side(())
+        return Cut([], np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0))
     times = np.concatenate([part[0] for part in parts])
     values = np.concatenate([part[1] for part in parts])
     inside = (times > after) & (times <= until)
-    lengths = [sum(len(part[0]) for part in one.parts) for one in held]
+    lengths = [sum(len(part[0]) for part in one) for one in series]
     before = np.concatenate(([0], np.cumsum(inside, dtype=np.int64)))
     offsets = before[np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))]
     times, values = times[inside], values[inside]
     if not _ascending(times, offsets):
-        return side_by_side(
-            [piece for one in held if (piece := _piece(one, after, until)).times.size]
-        )
-    filled = np.flatnonzero(np.diff(offsets)).tolist()
-    return Columns(
-        tuple(held[row].labels for row in filled),
-        np.concatenate((offsets[:1], offsets[1:][filled])),
-        times,
-        values,
-        np.array([held[row].birth for row in filled], dtype=np.int64),
-    )
+        return gathered([[merged(one)] if one else () for one in series], after, until)
+    filled = np.flatnonzero(np.diff(offsets))
+    return Cut(filled.tolist(), np.concatenate((offsets[:1], offsets[1:][filled])), times, values)
 
 
 def _ascending(times: Millis, offsets: Millis) -> bool:
@@ -131,12 +130,6 @@ def _ascending(times: Millis, offsets: Millis) -> bool:
     between = offsets[(offsets > 0) & (offsets < len(times))]
     rising[between - 1] = True  # from one series to the next they may do what they like
     return bool(rising.all())
-
-
-def _piece(one: Held, after: int, until: int) -> Piece:
-    times, values = merged(one.parts) if one.parts else (np.empty(0, np.int64), np.empty(0))
-    first, last = np.searchsorted(times, (after, until), side="right")
-    return Piece(one.labels, times[first:last], values[first:last], one.birth)
 
 
 def merged(parts: Sequence[tuple[Millis, Array]]) -> tuple[Millis, Array]:

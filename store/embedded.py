@@ -10,6 +10,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,12 +19,15 @@ import numpy.typing as npt
 
 from store.acknowledged import Acknowledged
 from store.archive import Writing
-from store.columns import UNKNOWN_BIRTH, Columns, Held, Millis, gathered, grid, merged
-from store.evaluation import evaluate
+from store.arrivals import EVER, Arrivals
+from store.columns import Columns, Cut, Millis, gathered, grid, merged
+from store.evaluation import evaluate_together
+from store.index import Chosen
 from store.memory import Memory
 from store.reading import Reading
+from store.selection import Selection, Selector
 from vocabulary.errors import StoreError
-from vocabulary.expressions import Match, Signal
+from vocabulary.expressions import Signal
 from vocabulary.samples import Array, Frame, Sample, Series
 
 _log = logging.getLogger(__name__)
@@ -34,6 +38,8 @@ SIDE_FILE = "samples.acknowledged"
 _MOST_CACHED = 4_000_000
 """Samples of unpacked chunks that are kept: 64 MB (our judgement)."""
 _MOST_ALARMS = 100
+_FOREVER = 2**62
+"""Later than any sample, in milliseconds."""
 _LOAD_TOGETHER = 200_000
 """Samples of history in one transaction (our judgement)."""
 
@@ -71,12 +77,15 @@ class EmbeddedStore:
         self._numbered = self._sequence = self._sealed = self._version = -1
         self._chunking = 0
         """Rises whenever there are other chunks than before."""
+        self._chunked = _FOREVER
+        """No chunk reaches beyond this moment; who only reads is not told how far they reach."""
         with contextlib.ExitStack() as opened:
             self._writer = self._opened_to_write(folder, opened) if not read_only else None
             self._reading = Reading(folder / FILE, self._alarm, _MOST_CACHED)
             opened.callback(self._reading.close)
             self._catch_up()
             if self._writer is not None:
+                self._chunked = self._reading.newest() or EVER
                 self._check_tail(self._writer[1])
             self._opened = opened.pop_all()
 
@@ -165,8 +174,10 @@ class EmbeddedStore:
                 self._memory.put_back(fresh, [])
                 raise StoreError(f"history was not loaded: {error}") from error
             self._chunking += 1
+            self._memory.arrivals.unsure()
             for _, times, _ in numbered:
                 self._memory.reached(int(times[-1]))
+                self._chunked = max(self._chunked, int(times[-1]))
         return sum(len(times) for _, times, _ in numbered)
 
     def _commit(self, archive: Writing, side: Acknowledged) -> None:
@@ -204,6 +215,8 @@ class EmbeddedStore:
             return
         with self._lock:
             self._chunking += 1
+            ends = (int(times.max()) for _, part in parts for times, _ in part)
+            self._chunked = max([self._chunked, *ends])
             self._memory.release()
         self._retain(archive)
 
@@ -220,6 +233,7 @@ class EmbeddedStore:
             if aged or pressed:
                 with self._lock:
                     self._chunking += 1
+                    self._memory.arrivals.unsure()
                     self._memory.index.forget(archive.forget_empty(self._memory.living()))
         except sqlite3.Error as error:
             self._degrade(error)
@@ -254,9 +268,31 @@ class EmbeddedStore:
         Raises:
             StoreError: The question is too large, labels are not unique, or the file is damaged.
         """
+        return self.evaluate_together([signal], start, end, step, first_values=first_values)[0]
+
+    def evaluate_together(
+        self,
+        signals: Sequence[Signal],
+        start: float,
+        end: float,
+        step: float,
+        *,
+        first_values: bool = False,
+    ) -> list[Frame]:
+        """What `evaluate` makes of each of *signals*, for little more than the price of one.
+
+        Raises:
+            StoreError: As `evaluate`, of any of them.
+        """
         self._catch_up_if_reader()
         moments = grid(start, end, step)
-        return evaluate(signal.expr, self._select, moments, first_values=first_values)
+        exprs = [signal.expr for signal in signals]
+        return evaluate_together(exprs, self._select, moments, first_values=first_values)
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """How far back in time samples have come, for whoever remembers answers."""
+        return self._memory.arrivals
 
     def newest(self) -> float | None:
         """Time of the newest sample, or None when there is none."""
@@ -274,23 +310,24 @@ class EmbeddedStore:
     def samples(self, name: str, start: float, end: float) -> Columns:
         """The samples of the series *name* in (start, end] (Unix seconds), as they were taken."""
         self._catch_up_if_reader()
-        return self._select(name, (), round(start * 1000), round(end * 1000))
+        return self._select([(name, ())], round(start * 1000), round(end * 1000)).columns
 
-    def _select(self, name: str, match: Match, after: int, until: int) -> Columns:
+    def _select(self, selectors: Sequence[Selector], after: int, until: int) -> Selection:
         with self._lock:
-            index = self._memory.index
-            numbers = list(index.select(name, match))
-            labels = [index.series[number].labels for number in numbers]
-            births = [index.births.get(number, UNKNOWN_BIRTH) for number in numbers]
+            chosen = [self._memory.index.choose(selector) for selector in selectors]
+            numbers = [number for one in chosen for number in one.numbers]
+            if self._chunked <= after:
+                cut = self._memory.cut(numbers, after, until)
+                if cut is not None:
+                    return _selection(chosen, cut)
             newer = [self._memory.parts(number) for number in numbers]
             chunking = self._chunking
         # Chunks are read after memory: what moves in between is seen twice, never missed.
         older = self._reading.samples(numbers, after, until, chunking)
-        held = [
-            Held(own, [*older.get(number, ()), *parts], birth)
-            for number, own, birth, parts in zip(numbers, labels, births, newer, strict=True)
+        parts = [
+            [*older.get(number, ()), *held] for number, held in zip(numbers, newer, strict=True)
         ]
-        return gathered(held, after, until)
+        return _selection(chosen, gathered(parts, after, until))
 
     def _catch_up_if_reader(self) -> None:
         if self._writer is None:
@@ -302,6 +339,7 @@ class EmbeddedStore:
             if version == self._version:
                 return
             self._chunking += 1
+            self._memory.arrivals.unsure()
             news = self._reading.news(self._numbered, self._sequence, self._sealed)
             if news.sealed != self._sealed:
                 self._memory.clear()
@@ -338,3 +376,18 @@ class EmbeddedStore:
                 self._commit(*self._writer)
             self._writer = None
         self._opened.close()
+
+
+def _selection(chosen: Sequence[Chosen], cut: Cut) -> Selection:
+    """*cut* holds what all series of all that were *chosen* have, in their order."""
+    rows, births = [], []
+    first = begin = 0
+    for one in chosen:
+        end = bisect_left(cut.places, first + len(one.numbers), begin)
+        places = [place - first for place in cut.places[begin:end]]
+        rows.append(one.rows.some(places))
+        births += [one.births[place] for place in places]
+        first, begin = first + len(one.numbers), end
+    labels = tuple(labels for one in rows for labels in one.labels)
+    born = np.array(births, dtype=np.int64)
+    return Selection(Columns(labels, cut.offsets, cut.times, cut.values, born), rows)

@@ -1,13 +1,14 @@
 """What the embedded store holds in memory: names, newest samples, and what waits for the disk."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from store.archive import Numbered
+from store.arrivals import Arrivals
 from store.codec import Batch
-from store.columns import UNKNOWN_BIRTH, Millis
+from store.columns import UNKNOWN_BIRTH, Cut, Millis
 from store.head import Head
 from store.index import SeriesIndex
 from store.reading import News
@@ -34,6 +35,7 @@ class Memory:
     def __init__(self, max_series: int, now: Callable[[], float] | None = None) -> None:
         self._now = now
         self.index = SeriesIndex(max_series)
+        self.arrivals = Arrivals()
         self.dropped: Counter[str] = Counter()
         self.newest: int | None = None
         self._heads = [Head()]
@@ -102,7 +104,7 @@ class Memory:
         numbers, times = batch.ids.tolist(), batch.times.tolist()
         self._heads[-1].append(numbers, times, batch.values.tolist())
         newest = max(times)
-        self.index.seen(numbers, newest)
+        self.arrivals.note(self.index.seen(numbers, newest), min(times))
         self.reached(newest)
 
     def reached(self, moment: int) -> None:
@@ -150,6 +152,7 @@ class Memory:
         while held > _MOST_HEADS * SEAL_SAMPLES and len(self._heads) > 2:
             lost = self._heads.pop(0).samples
             self.dropped["memory"] += lost
+            self.arrivals.unsure()
             held -= lost
 
     def rotated(self) -> Iterator[tuple[int, list[tuple[Millis, Array]]]]:
@@ -171,6 +174,10 @@ class Memory:
     def parts(self, number: int) -> list[tuple[Millis, Array]]:
         """What is held of one series, in order of arrival."""
         return [part for head in self._heads if (part := head.of(number)) is not None]
+
+    def cut(self, numbers: Sequence[int], after: int, until: int) -> Cut | None:
+        """What is held of these series in (after, until]; None while it is held in parts."""
+        return self._heads[0].cut(numbers, after, until) if len(self._heads) == 1 else None
 
     def living(self) -> set[int]:
         """Series that have samples here."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from store.dialect import Dialect, Spelling
-from store.evaluation import part_of
+from store.leaves import part_of
 from vocabulary.expressions import (
     By,
     Expr,

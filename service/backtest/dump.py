@@ -5,7 +5,7 @@ that scrapes the servers itself would be asked (`instance` is the replica).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from store.columns import Columns, Millis, Piece, grid, merged, side_by_side
 from store.dialect import Dialect, Spelling
 from store.evaluation import evaluate
+from store.selection import Selection, Selector, selection
 from vocabulary.errors import ConfigError
 from vocabulary.expressions import Match, Signal
 from vocabulary.metrics import TARGET_UP
@@ -47,12 +48,15 @@ class Dump:
         Raises:
             StoreError: The question is too large, or labels are not unique.
         """
-        return evaluate(signal.expr, self._columns, grid(start, end, step))
+        return evaluate(signal.expr, self._selection, grid(start, end, step))
 
     def newest(self) -> float | None:
         """Time of the newest sample, or None when there is none."""
         ends = [int(times[-1]) for rows in self._series.values() for _, times, _ in rows]
         return max(ends) / 1000.0 if ends else None
+
+    def _selection(self, selectors: Sequence[Selector], after: int, until: int) -> Selection:
+        return selection([self._columns(*one, after, until) for one in selectors])
 
     def _columns(self, name: str, match: Match, after: int, until: int) -> Columns:
         pieces = []

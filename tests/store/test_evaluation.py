@@ -8,8 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from store.columns import Columns, Piece, Source, grid, side_by_side
+from store.columns import Columns, Piece, grid, side_by_side
 from store.evaluation import evaluate
+from store.selection import Selection, Selector, Source, selection
 from vocabulary.errors import StoreError
 from vocabulary.expressions import (
     By,
@@ -38,7 +39,10 @@ Given = tuple[str, dict[str, str], Sequence[float], Sequence[float]]
 def source_of(*given_series: Given, births: bool = False) -> Source:
     """A source of series (name, labels, times in seconds, values)."""
 
-    def source(name: str, match: Match, after: int, until: int) -> Columns:
+    def source(selectors: Sequence[Selector], after: int, until: int) -> Selection:
+        return selection([found(*one, after, until) for one in selectors])
+
+    def found(name: str, match: Match, after: int, until: int) -> Columns:
         pieces = []
         for own, labels, seconds, values in given_series:
             if own != name or any(labels.get(key, "") != value for key, value in match):
