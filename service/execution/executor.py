@@ -15,7 +15,7 @@ from service.doors import Caller
 from service.execution.calls import Bound, shown
 from service.execution.cluster import no_account
 from service.execution.follow_up import US, follow_up, notices_of
-from service.execution.guards import Decision, Situation, decisions
+from service.execution.guards import DAY, Decision, Situation, decisions
 from service.execution.planner import World, make_plan, situation
 from service.execution.plans import Plan, Standing, Story, story_json
 from service.execution.verification import baseline
@@ -34,7 +34,7 @@ from vocabulary.incidents import Incident
 log = structlog.get_logger(__name__)
 NEWEST = 10
 """Plans of one action that are told of, and that may be good at one time."""
-CRASHED = "the server ended between writing and recording"
+CRASHED = "the server ended, or could not keep it, between writing and recording"
 
 
 class Guarded(RequestRefused):
@@ -52,6 +52,8 @@ class Executor:
     world: World
     altered: str = ""
     """What is wrong with the log of actions; nothing is executed over one that was altered."""
+    _writing: set[str] = field(default_factory=set)
+    """Plans whose write is under way in this process."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def why_not(self, action: Action) -> str:
@@ -124,38 +126,45 @@ class Executor:
             NotFound, ConflictError: As `approve`.
         """
         with self._lock:
+            self._verify_log()
             one = self.world.story(plan_id)
             if one.begun_at is not None:
                 return {**self.told(plan_id), "again": True}
             self._refuse(one.plan.action)
             _demand_person(caller)
             there = self._begin(one, caller)
-        self._write(one.plan, there, caller.name)
+            self._writing.add(plan_id)
+        try:
+            self._write(one.plan, there, caller.name)
+        finally:
+            self._writing.discard(plan_id)
         self.follow_up(self.world.clock.now())
         return {**self.told(plan_id), "again": False}
 
-    def recover(self) -> list[str]:
-        """Tell as unknown what was begun and not recorded before a crash; gives those plans.
+    def recover(self) -> int:
+        """At a start: go on with everything that an earlier process left, however old."""
+        with self._lock:
+            self._verify_log()
+        return self.follow_up(self.world.clock.now(), since=0.0)
 
-        Nothing of a log that was altered is gone on with.
+    def follow_up(self, now: float, since: float | None = None) -> int:
+        """Look after what was done and is not yet checked; gives how many plans were settled.
+
+        What was begun, and is neither under way nor recorded, is told as unknown: a crash, or a
+        disk that refused. Nothing of a log that was altered is gone on with.
         """
-        actions = self.world.records.actions
-        self.altered = fault(actions.page(0, -1), actions.lines_told())
-        if self.altered:
-            log.error("the log of actions was altered", what=self.altered)
-            return []
-        everything = self.world.executed(0.0)
-        left = [one for one in everything if one.standing is Standing.EXECUTING]
-        for one in left:
-            self._record(one.plan, US, "unknown", {}, CRASHED)
+        since = now - DAY if since is None else since
         with self._lock:
-            follow_up(self.world, self.world.executed(0.0), self.world.clock.now())
-        return [one.plan.id for one in left]
-
-    def follow_up(self, now: float) -> int:
-        """Look after what was done and is not yet checked; gives how many plans were settled."""
-        with self._lock:
-            return 0 if self.altered else follow_up(self.world, self.world.recent(now), now)
+            if self.altered:
+                return 0
+            try:
+                for one in self.world.executed(since):
+                    if one.standing is Standing.EXECUTING and one.plan.id not in self._writing:
+                        self._record(one.plan, US, "unknown", {}, CRASHED)
+                return follow_up(self.world, self.world.executed(since), now)
+            except ConflictError as error:
+                self._tell_altered(str(error))
+                return 0
 
     def told(self, plan_id: str) -> dict[str, Any]:
         """A plan and how it stands."""
@@ -164,7 +173,20 @@ class Executor:
     def plans_of(self, action: Action) -> list[dict[str, Any]]:
         """The newest plans that were made for *action*, the last one first."""
         known = self.world.records.actions.plans_of(action.id)
-        return [self.told(one) for one in reversed(known[-NEWEST:])]
+        try:
+            return [self.told(one) for one in reversed(known[-NEWEST:])]
+        except ConflictError as error:
+            self._tell_altered(str(error))
+            return []
+
+    def _verify_log(self) -> None:
+        actions = self.world.records.actions
+        self._tell_altered(fault(actions.page(0, -1), actions.lines_told()))
+
+    def _tell_altered(self, what: str) -> None:
+        if what and what != self.altered:
+            log.error("the log of actions was altered", what=what)
+        self.altered = what
 
     def _refuse(self, action: Action) -> None:
         why = self.why_not(action)

@@ -35,8 +35,11 @@ def values(store: Asking, check: Check, at: float) -> Values:
     Raises:
         StoreError: The store cannot be asked.
     """
-    frame = store.evaluate(BY_NAME[check.signal], at - LOOKBACK, at, STEP)
     found: Values = {}
+    signal = BY_NAME.get(check.signal)
+    if signal is None:  # a plan of another version
+        return found
+    frame = store.evaluate(signal, at - LOOKBACK, at, STEP)
     for labels, row in frame.where(**{check.label: check.name}).rows():
         known = row[~np.isnan(row)]
         if known.size:

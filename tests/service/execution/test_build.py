@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from execution_site import Site
+from execution_site import FIRST, Crash, Site, crash
 
 from service import core
 from service.clock import ManualClock
@@ -18,12 +18,12 @@ from vocabulary.errors import ConfigError, RequestRefused
 SECRET = "operator-secret-0123456789"
 
 
-def built(folder: Path, *, simulated: bool = False, **execution: Any) -> Core:
+def built(folder: Path, *, simulated: bool = False, at: float = 1e9, **execution: Any) -> Core:
     file = folder / "tidegauge.yaml"
     told = {"data_dir": str(folder / "data"), "kubernetes": "off", "execution": execution}
     file.write_text(yaml.safe_dump(told))
     (folder / "data").mkdir(exist_ok=True)
-    return core.build(load(file, {}), ManualClock(1e9), secret=SECRET, simulated=simulated)
+    return core.build(load(file, {}), ManualClock(at), secret=SECRET, simulated=simulated)
 
 
 @pytest.fixture
@@ -106,6 +106,29 @@ def test_a_section_that_cannot_be_is_refused_by_name(
 ) -> None:
     with pytest.raises(ConfigError, match=why):
         built(tmp_path, **told)
+
+
+def test_a_server_goes_on_with_what_it_left(tmp_path: Path, on: dict[str, Any]) -> None:
+    (tmp_path / "data").mkdir()
+    left = Site(tmp_path / "data" / "control.sqlite")
+    done = left.approved("R02")
+    left.executor.execute(done, FIRST)
+    left.world.add_pool("prod/other", 4)
+    left.cluster.before = crash
+    left.pass_time(3600)
+    began = left.approved("R09")
+    with pytest.raises(Crash):
+        left.executor.execute(began, FIRST)
+    left.records.close()
+    part = built(tmp_path, at=left.clock.moment, **on)
+    assert part.execution.told(began)["state"] == "unknown"
+    assert part.execution.told(done)["state"] == "cannot tell"
+    clock = part.clock
+    assert isinstance(clock, ManualClock)
+    clock.move_to(left.clock.moment + 120.0)
+    part.after_tick(clock.now())
+    assert part.execution.told(began)["state"] == "cannot tell", "the API at port 1 shows nothing"
+    part.close()
 
 
 def told_by_doctor(folder: Path, **execution: Any) -> dict[str, tuple[str, str]]:

@@ -20,7 +20,7 @@ from execution_site import (
 )
 
 from vocabulary.actions import ActionClass, Autonomy
-from vocabulary.errors import ConflictError, NotFound, RequestRefused
+from vocabulary.errors import ConflictError, NotFound, RequestRefused, StoreError
 
 POD = f"{PODS}/chat-0"
 
@@ -282,6 +282,54 @@ def test_a_crash_between_intent_and_record_is_told_and_never_repeated(
     assert len(site.cluster.written) == done
     site.restart()
     assert site.steps(plan).count("unknown") == 1, "it is told once"
+
+
+def test_a_disk_that_refuses_the_record_leaves_an_unknown_and_no_second_write(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = site.approved()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise StoreError("no space left on device")
+
+    def full() -> None:
+        monkeypatch.setattr(site.records, "save", refuse)
+
+    site.cluster.after = full
+    with pytest.raises(StoreError):
+        site.executor.execute(plan, FIRST)
+    monkeypatch.undo()
+    site.cluster.after = lambda: None
+    assert site.state(plan) == "executing"
+    site.pass_time(15)
+    assert site.state(plan) == "unknown"
+    assert site.executor.execute(plan, FIRST)["again"] is True
+    assert len(site.cluster.written) == 1
+
+
+def test_a_look_while_the_write_is_under_way_calls_nothing_unknown(site: Site) -> None:
+    plan = site.approved()
+    site.cluster.after = lambda: site.pass_time(1)
+    assert site.executor.execute(plan, FIRST)["state"] == "executed"
+    assert "unknown" not in site.steps(plan)
+
+
+def test_a_log_altered_while_we_run_is_noticed_before_the_next_write(site: Site) -> None:
+    plan = site.approved()
+    other = sqlite3.connect(site.file, isolation_level=None)
+    other.execute("DROP TRIGGER action_log_stays")
+    swap = "UPDATE action_log SET body=replace(body, ?, ?) WHERE sequence=1"
+    other.execute(swap, ("chat-0", "chat-9"))
+    assert site.executor.plans_of(site.card("R02")) == []
+    with pytest.raises(ConflictError, match="was altered in the log"):
+        site.executor.execute(plan, FIRST)
+    other.execute(swap, ("chat-9", "chat-0"))
+    other.execute("UPDATE action_log SET who='two' WHERE sequence=2")
+    assert "was altered" in refusal(site.executor.execute, plan, FIRST)
+    assert site.cluster.written == []
+    other.execute("UPDATE action_log SET who='one' WHERE sequence=2")
+    other.close()
+    assert site.executor.execute(plan, FIRST)["state"] == "executed"
 
 
 def test_nothing_is_executed_over_a_log_that_was_altered(site: Site) -> None:
