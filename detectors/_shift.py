@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from detectors._evidence import span, without
 from estimators.onset import step_time
-from estimators.robust import finite
-from estimators.two_windows import compare, went_away
+from estimators.robust import finite, middle_of
+from estimators.two_windows import compare, trimmed_least, trimmed_most, went_away
 from vocabulary.samples import Array
 
 
@@ -34,20 +32,25 @@ def shifted(
     recent: float,
     now: float,
     chance: float = 1e-4,
+    least: float = 0.0,
     ill: Iterable[tuple[float, float]] = (),
 ) -> Shift | None:
     """How the newest *recent* seconds differ from all before; None when chance explains it.
 
     *chance* is the two-sided probability of such a difference between equal stretches. Nothing is
-    learnt from the spans in *ill*. A blip that is gone again is no shift.
+    learnt from the spans in *ill*. A blip that is gone again is no shift. None, too, where it
+    surely is no *least* times what it was, which costs no statistics to see.
     """
     ill = tuple(ill)
     usual = without(times, row, ill)
     before = span(times, usual, float(times[0]), now - recent - 300.0)
     after = span(times, row, now - recent, now)
-    if finite(before).size < 10 or finite(after).size < 5:
+    past, present = finite(before), finite(after)
+    if past.size < 10 or present.size < 5:
         return None
-    floor = 0.02 * max(abs(float(np.nanmedian(before))), 1e-9)
+    if least > 0.0 and trimmed_most(present) < least * trimmed_least(past):
+        return None
+    floor = 0.02 * max(abs(middle_of(past)), 1e-9)
     found = compare(before, after, floor=floor)
     if found is None or found.p_value > chance or went_away(before, after):
         return None

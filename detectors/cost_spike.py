@@ -87,16 +87,19 @@ class CostSpike(Detector):
         for tenant in sorted(spends):
             models = _dearest(scene.frame(SPEND), tenant)
             for model in ("", *(models if len(models) > 1 else ())):
-                bill = self._bill(scene, tenant, model, spends)
+                course = _course(scene.frame(SPEND), tenant, model)
+                if course is None or not self._stays_above(scene, course, self.least_usd_per_hour):
+                    continue  # quiet, whatever is usual
+                bill = self._bill(scene, tenant, model, course, spends)
                 if bill is not None and self._above(scene, bill):
                     yield self._finding(scene, bill, models[0] if models else "")
                     break
 
-    def _bill(self, scene: Scene, tenant: str, model: str, spends: dict[str, Array]) -> Bill | None:
+    def _bill(
+        self, scene: Scene, tenant: str, model: str, course: Array, spends: dict[str, Array]
+    ) -> Bill | None:
         recent, history = scene.frame(SPEND), scene.frame(SPEND_HISTORY)
-        course, past = (_course(frame, tenant, model) for frame in (recent, history))
-        if course is None:
-            return None
+        past = _course(history, tenant, model)
         if past is not None:
             calm = without(history.times, past, _troubled(scene, tenant))
             band = self.season.band(history.times, calm, scene.now)
@@ -117,11 +120,13 @@ class CostSpike(Detector):
         return Band(expected, 0.0, self.kin_factor * float(levels.max()), 0)
 
     def _above(self, scene: Scene, bill: Bill) -> bool:
-        newest = span(
-            scene.frame(SPEND).times, bill.recent, scene.now - self.hold_seconds, scene.now
-        )
         limit = max(bill.band.upper, self.times_usual * bill.band.expected, self.least_usd_per_hour)
-        return bool(np.isfinite(newest).sum() >= 3 and np.nanmin(newest) > limit)
+        return self._stays_above(scene, bill.recent, limit)
+
+    def _stays_above(self, scene: Scene, course: Array, limit: float) -> bool:
+        newest = span(scene.frame(SPEND).times, course, scene.now - self.hold_seconds, scene.now)
+        known = newest[np.isfinite(newest)]
+        return bool(known.size >= 3 and known.min() > limit)
 
     def _finding(self, scene: Scene, bill: Bill, dearest: str) -> Finding:
         entity = identity.tenant(bill.tenant)

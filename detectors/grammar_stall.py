@@ -70,6 +70,8 @@ class GrammarStall(Detector):
         before = np.concatenate([running[:1], running[:-1]])
         worked = (np.minimum(running, before) >= 1.0) & (inside >= self.least_inside)
         still = (steps < self.frozen * usual) & worked
+        if np.count_nonzero(still & (times >= begin)) < self.freezes:
+            return None
         goes = steps >= self.moving * usual
         began = self._freezes(still, goes)
         lately = [index for index in began if times[index] >= begin]

@@ -105,7 +105,9 @@ class KvTransferBroken(Detector):
         times = scene.frame(TRANSFER).times
         if TRANSFER not in row:
             return None
-        moved = shifted(times, row[TRANSFER], recent=self.hold_seconds, now=scene.now)
+        moved = shifted(
+            times, row[TRANSFER], recent=self.hold_seconds, now=scene.now, least=self.slower
+        )
         if moved is None or moved.ratio < self.slower:
             return None
         text = (

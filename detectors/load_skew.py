@@ -74,18 +74,19 @@ class LoadSkew(Detector):
         if one.entity.id not in finished or not set(names) <= set(finished):
             return None
         times = scene.frame(RUNNING).times
-        held = _middle([inside[name] for name in names])
-        made = _middle([finished[name] for name in names])
         for start, end in self._halves(scene.now):
-            mine = average(span(times, finished[one.entity.id], start, end))
-            theirs = average(span(times, made, start, end))
-            if not mine >= self.more_finished * theirs or mine * (end - start) < (
-                self.least_finished / 2.0
-            ):
+            half = (times >= start) & (times <= end)
+            mine = average(finished[one.entity.id][half])
+            if not mine * (end - start) >= self.least_finished / 2.0:
                 return None
-            holds = average(span(times, inside[one.entity.id], start, end))
-            if not holds >= self.more_inside * average(span(times, held, start, end)):
+            theirs = average(_middle([finished[name][half] for name in names]))
+            if not mine >= self.more_finished * theirs:
                 return None
+            usual = average(_middle([inside[name][half] for name in names]))
+            if not average(inside[one.entity.id][half]) >= self.more_inside * usual:
+                return None
+        made = _middle([finished[name] for name in names])
+        held = _middle([inside[name] for name in names])
         return self._finding(scene, one, made, finished[one.entity.id], held, inside)
 
     def _halves(self, now: float) -> list[tuple[float, float]]:

@@ -77,7 +77,7 @@ class NoisyNeighbour(Detector):
         own, usual = (average(span(times, load, *one)) for one in ((begin, scene.now), past))
         if not own <= self.busier * usual:
             return None
-        shift = shifted(times, pace, recent=self.recent_seconds, now=scene.now)
+        shift = shifted(times, pace, recent=self.recent_seconds, now=scene.now, least=self.slower)
         return shift if shift is not None and shift.ratio >= self.slower else None
 
     def _finding(

@@ -44,7 +44,10 @@ class PipelineDrops(Detector):
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """One finding, about everything."""
         frame = scene.frame(READS)
-        rows = [row for _, row in frame.rows() if np.isfinite(row[-1]) and self._usual(scene, row)]
+        there = [row for _, row in frame.rows() if np.isfinite(row[-1])]
+        if sum(self._uneven(scene, row) is not None for row in there) < self.least_targets:
+            return
+        rows = [row for row in there if self._usual(scene, row)]
         lossy = [row for row in rows if self._lossy(scene, row)]
         if len(lossy) < max(self.least_targets, self.targets * len(rows)):
             return
@@ -63,11 +66,15 @@ class PipelineDrops(Detector):
         before = before[np.isfinite(before)]
         return float(np.quantile(before, 0.9)) if before.size >= 10 else 0.0
 
-    def _lossy(self, scene: Scene, row: Array) -> bool:
-        times = scene.frame(READS).times
-        lately = span(times, row, scene.now - self.hold_seconds, scene.now)
+    def _uneven(self, scene: Scene, row: Array) -> Array | None:
+        """The newest counts of readings, where some are lost and others are not."""
+        lately = span(scene.frame(READS).times, row, scene.now - self.hold_seconds, scene.now)
         lately = lately[np.isfinite(lately)]
-        if lately.size < 5 or np.ptp(lately) < self.uneven:
+        return None if lately.size < 5 or np.ptp(lately) < self.uneven else lately
+
+    def _lossy(self, scene: Scene, row: Array) -> bool:
+        lately = self._uneven(scene, row)
+        if lately is None:
             return False
         return bool(np.quantile(lately, 0.9) <= self.arriving * self._usual(scene, row))
 

@@ -50,7 +50,10 @@ class RunawayOutput(Detector):
             if not average(recent) * self.recent_seconds >= self.least_calls:
                 continue
             ill = scene.troubled.get(f"tenant/{tenant}", ())
-            shift = shifted(times, length, recent=self.recent_seconds, now=scene.now, ill=ill)
+            shift = shifted(
+                times, length, recent=self.recent_seconds, now=scene.now, ill=ill,
+                least=self.times_longer,
+            )  # fmt: skip
             if shift is not None and shift.ratio >= self.times_longer:
                 yield self._finding(scene, tenant, model, pools, shift)
 

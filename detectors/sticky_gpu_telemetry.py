@@ -51,12 +51,10 @@ class StickyGpuTelemetry(Detector):
         tokens = by(scene.frame(TOKENS), "replica")
         hit: dict[str, list[tuple[Gpu, float]]] = {}
         for one in scene.gpus:
-            work = [tokens[name] for name in one.replicas if name in tokens]
-            if not any(self._varied(scene, row) for row in work):
-                continue
             mine = {watch: rows[watch].get(one.entity.id) for watch in READINGS}
             since = self._still_since(scene, mine)
-            if since is not None:
+            work = [tokens[name] for name in one.replicas if name in tokens]
+            if since is not None and any(self._varied(scene, row) for row in work):
                 hit.setdefault(one.node, []).append((one, since))
         for name, some in sorted(hit.items()):
             yield self._finding(scene, name, some, newest(rows[POWER][some[0][0].entity.id]))

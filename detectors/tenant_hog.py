@@ -67,6 +67,9 @@ class TenantHog(Detector):
     def _taken_over(
         self, scene: Scene, times: Array, tenant: str, row: Array, own: Array
     ) -> Shift | None:
+        recent = span(times, row, scene.now - self.recent_seconds, scene.now)
+        if not (recent >= self.share).any():
+            return None  # its mean cannot be, either
         ill = scene.troubled.get(f"tenant/{tenant}", ())
         shift = shifted(times, row, recent=self.recent_seconds, now=scene.now, ill=ill)
         if shift is None or shift.after < self.share:

@@ -51,6 +51,18 @@ def compare(before: Array, after: Array, *, floor: float = 1e-9) -> Comparison |
     return Comparison(mean_a, mean_b, effect, effect - reach, effect + reach, p_value)
 
 
+def trimmed_least(known: Array) -> float:
+    """What the trimmed mean of *known* values, none of them NaN, is at least."""
+    cut = int(TRIM * known.size)
+    return float(np.partition(known, cut)[cut])
+
+
+def trimmed_most(known: Array) -> float:
+    """What it is at most."""
+    last = known.size - int(TRIM * known.size) - 1
+    return float(np.partition(known, last)[last])
+
+
 def _trimmed(values: Array, floor: float) -> tuple[float, float, float]:
     """Trimmed mean, its squared standard error and its degrees of freedom."""
     cut = int(TRIM * values.size)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimators.two_windows import compare, went_away
+from estimators.two_windows import compare, trimmed_least, trimmed_most, went_away
 
 
 def test_finds_a_step_and_its_size() -> None:
@@ -82,3 +82,12 @@ def test_a_step_that_stays_has_not_gone_away_and_a_blip_has() -> None:
     assert not went_away(before, np.ones(20))
     assert went_away(before, np.concatenate([np.ones(14), np.zeros(6)]))
     assert went_away(before, np.full(5, np.nan))
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=60))
+def test_a_trimmed_mean_lies_between_the_bounds_that_need_no_mean(values: list[float]) -> None:
+    known = np.array(values)
+    found = compare(known, known)
+    assert found is not None
+    slack = 1e-9 * max(1.0, float(np.abs(known).max()))
+    assert trimmed_least(known) - slack <= found.before <= trimmed_most(known) + slack
