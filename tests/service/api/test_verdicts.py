@@ -5,9 +5,11 @@ from typing import Any
 
 from scene_builder import NOW, World, step
 
+from fleet import identity
 from incidents.before_and_after import AFTER
-from service.verdicts import FRESH_SECONDS, Verdicts
-from tests.incidents.test_rollout_verdict import ROLLOUT, T0, pool
+from service.api.fleet import MOST_VERDICTS
+from service.verdicts import FRESH_SECONDS, NOTHING_ON_IT, Verdicts
+from tests.incidents.test_rollout_verdict import DRIVER, ROLLOUT, T0, across, pool
 from vocabulary.entities import Change
 from vocabulary.errors import StoreUnreachable
 from vocabulary.expressions import Signal
@@ -63,6 +65,27 @@ def test_a_store_that_does_not_answer_is_no_verdict() -> None:
     assert told is not None
     assert told["word"] == "cannot_tell_yet"
     assert "does not answer" in told["text"]
+
+
+def test_a_driver_is_judged_for_the_replicas_on_its_node_and_a_node_without_any_says_so() -> None:
+    world = across({"n1": [step(T0, 1.0, 1.15)] * 2, "n2": [1.0] * 2})
+    other = replace(DRIVER, entity=identity.node("n9"))
+    verdicts = Verdicts(Asked(world), lambda: scene(NOW, DRIVER, other))
+    worse, nothing = verdicts(DRIVER), verdicts(other)
+    assert worse is not None
+    assert worse["word"] == "worse"
+    assert worse["signals"][0]["pool"] == "chat"
+    assert nothing is not None
+    assert (nothing["word"], nothing["text"]) == ("cannot_tell_yet", NOTHING_ON_IT)
+
+
+def test_many_acts_of_scaling_leave_rollouts_their_verdicts(world: Any) -> None:
+    acts = [replace(ROLLOUT, kind="scale", at=T0 + 60.0 * n, what=f"{n}") for n in range(60)]
+    world.scene = scene(NOW, ROLLOUT, *acts)
+    with world.client(verdict=lambda change: {"word": "better", "text": change.kind}) as client:
+        told = client.get("/api/v1/changes").json()["changes"]
+    judged = [one["kind"] for one in told if one["verdict"]]
+    assert (judged.count("scale"), judged.count("rollout")) == (MOST_VERDICTS, 1)
 
 
 def test_the_api_judges_rollouts_and_scaling_and_no_prices(world: Any) -> None:
