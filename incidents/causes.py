@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 
 from incidents.change_fit import ACTS, TRAFFIC, fits, rank_of
 from incidents.correlation import link, root
-from incidents.explains import SYMPTOMS
+from incidents.explains import ALONE, SYMPTOMS
 from incidents.readings import Readings
 from incidents.settings import DeskSettings
 from incidents.suspicion import suspicions
@@ -121,10 +121,19 @@ def _judge(
     reasons = [one.text.rstrip(".")]
     if explained:
         reasons.append("explains " + ", ".join(other.mode.title.lower() for other, _ in explained))
+    reasons.append(_order(one, others))
+    if 0.0 < one.lost < 1.0 and one.mode.word in ALONE:
+        reasons.append(f"{one.lost:.0%} of the pool's replicas did not work")
     if change is not None:
         reasons.append(f"began {_after(change)} {change.kind} ({change.what})")
     reasons.extend(f"against it: {evidence.text.rstrip('.')}" for evidence in against[:2])
     return score, "; ".join(filter(None, reasons))[:600]
+
+
+def _order(one: Tracked, others: Sequence[Tracked]) -> str:
+    """By how much it began before all else that was found; empty when it did not."""
+    gap = min((other.since for other in others), default=one.since) - one.since
+    return f"began {gap:.0f} s before the rest" if gap >= 1.0 else ""
 
 
 def _suspect(

@@ -15,7 +15,7 @@ def test_a_stall_explains_errors_latency_and_retries(story: Story) -> None:
     first, _ = story.world.add_pool(size=2)
     story.world.set_state(first.entity, ReplicaState.STALLED)
     story.tick(
-        stalled(first),
+        stalled(first, since=NOON - 180),
         *(
             finding(mode, pool_entity(), severity=Severity.WARNING, **POOL)
             for mode in (f.ERROR_BURST, f.LATENCY_BURN, f.RETRY_STORM)
@@ -25,6 +25,8 @@ def test_a_stall_explains_errors_latency_and_retries(story: Story) -> None:
     assert causes[0].failure_mode is f.ENGINE_STALLED
     assert causes[0].score > 2 * causes[1].score
     assert "explains" in causes[0].why
+    assert "began 60 s before the rest" in causes[0].why, "finding() dates the others at 120 s"
+    assert "50% of the pool's replicas did not work" in causes[0].why
     assert sum(cause.score for cause in causes) < 1.0
     known = {record.id for record in story.only().evidence}
     assert all(set(cause.evidence_ids) <= known for cause in causes)
