@@ -1,6 +1,6 @@
 """KV cache between prefill and decode comes late, fails, or stays where nobody needs it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +19,8 @@ from vocabulary.samples import Array
 from vocabulary.scene import Scene, Watch
 
 LOOKBACK = 7200.0
+RATED = 300.0
+"""Seconds over which failures and leases that end are counted, by their signals."""
 
 
 def _watch(signal: Signal) -> Watch:
@@ -72,7 +74,7 @@ class KvTransferBroken(Detector):
     """Share of computed prompts that nobody fetches in time: callers who hang up in between are
     fewer. Our judgement."""
     least_events: float = 8.0
-    """Failures or expiries in the time that it must last."""
+    """Failures or expiries in five minutes."""
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every replica that fetches slowly or in vain, that waits in vain, or that leaks."""
@@ -90,16 +92,26 @@ class KvTransferBroken(Detector):
         found = [one for one in fetching if one is not None]
         yield from found
         told = {one.entity for one in found}
-        models = {one.model for one in found}
         for one, row in own.items():
             waits = None
-            if one.model not in models:  # what does not come there is not fetched here
+            if not self._explained(one, row, own):
                 waits = self._vain(scene, one, row, EXPIRED, FINISHED, self.expiring,
                                    "the prompts that {0} computes are never fetched")  # fmt: skip
             if waits is None and one.entity not in told and all(watch in row for watch in _HELD):
                 waits = self._judge(scene, one, row)
             if waits is not None:
                 yield waits
+
+    def _explained(
+        self, one: Replica, row: dict[Watch, Array], all_rows: Mapping[Replica, dict[Watch, Array]]
+    ) -> bool:
+        """Whether leases end here because as many transfers failed where *one*'s prompts go."""
+        failed = sum(
+            np.nan_to_num(newest(found[FAILED]))
+            for other, found in all_rows.items()
+            if other.model == one.model and FAILED in found
+        )
+        return bool(EXPIRED in row and failed >= 0.5 * newest(row[EXPIRED]) > 0.0)
 
     def _late(self, scene: Scene, one: Replica, row: dict[Watch, Array]) -> Finding | None:
         times = scene.frame(TRANSFER).times
@@ -127,10 +139,12 @@ class KvTransferBroken(Detector):
         """At least a share of *least* of what *of* counts is what *watch* counts."""
         if watch not in row or of not in row:
             return None
-        times, begin = scene.frame(watch).times, scene.now - self.hold_seconds
-        bad, good = (average(span(times, row[w], begin, scene.now)) for w in (watch, of))
+        times, begin = scene.frame(watch).times, scene.now - RATED
+        bad, good = newest(row[watch]), average(span(times, row[of], begin, scene.now))
+        if watch is FAILED:
+            good = newest(row[of])
         whole = np.nan_to_num(good) + (bad if watch is FAILED else 0.0)
-        if not bad * self.hold_seconds >= self.least_events or not bad >= least * whole:
+        if not bad * RATED >= self.least_events or not bad >= least * whole:
             return None
         since = run_start(times, row[watch], row[watch] > 0.0) or begin
         text = f"{min(1.0, bad / whole):.0%} of {said.format(one.entity.label)}."

@@ -30,7 +30,9 @@ class NoisyNeighbour(Detector):
 
     Time slicing isolates neither time nor memory, so what one takes the other waits for. MIG
     instances are isolated and left out; so is a replica that slows under more load of its own,
-    which is what it makes: its batch grows also where steps are slow, by Little's law.
+    which is what it makes: its batch grows also where steps are slow, by Little's law. Weights are
+    read once for all of a batch, so that time between tokens grows by less than the root of the
+    load (our judgement), until the cache is full.
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.NOISY_NEIGHBOUR
@@ -41,10 +43,9 @@ class NoisyNeighbour(Detector):
     more: float = 2.0
     """That utilisation over before."""
     slower: float = 1.2
-    """Time between tokens over before; 1.2 to 2 times is reported."""
-    busier: float = 1.2
-    """Tokens that the replica makes over before, above which its own load explains it."""
-    recent_seconds: float = 1200.0
+    """Time between tokens over before, and over what more load explains; 1.2 to 2 times is
+    reported."""
+    recent_seconds: float = 600.0
     """The newest stretch that is judged."""
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
@@ -75,10 +76,10 @@ class NoisyNeighbour(Detector):
         if not now >= max(self.foreign, self.more * before):
             return None
         own, usual = (average(span(times, load, *one)) for one in ((begin, scene.now), past))
-        if not own <= self.busier * usual:
-            return None
+        explained = max(1.0, own / usual) ** 0.5 if usual > 0.0 else float("nan")
         shift = shifted(times, pace, recent=self.recent_seconds, now=scene.now, least=self.slower)
-        return shift if shift is not None and shift.ratio >= self.slower else None
+        slowed = shift is not None and shift.ratio >= self.slower * explained
+        return shift if slowed else None
 
     def _finding(
         self,

@@ -48,3 +48,10 @@ def test_more_load_of_its_own_explains_it() -> None:
 
 def test_instances_are_isolated() -> None:
     assert findings(shared(mig="MIG-1")) == []
+
+
+def test_a_little_more_load_explains_a_little_and_no_more() -> None:
+    busier = noisy(step(ONSET, 400.0, 520.0), 0.05, 1)
+    assert findings(shared(output_tokens_per_second=busier))
+    slightly = step(ONSET, 0.025, 0.032)
+    assert findings(shared(pace=slightly, output_tokens_per_second=busier)) == []
