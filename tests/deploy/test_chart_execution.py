@@ -68,16 +68,23 @@ def test_the_classes_are_those_that_the_program_knows() -> None:
     assert values["classes"] == {group.value: False for group in ActionClass}
 
 
-@pytest.mark.parametrize("name", RIGHTS)
-def test_a_class_has_an_account_of_its_own_and_the_least_rights(name: str) -> None:
-    documents = switched_on(name)
+@pytest.fixture(scope="module")
+def everything() -> list[Document]:
+    documents = switched_on(*RIGHTS)
     for one in documents:
         kubernetes_validate.validate(one, "1.34", strict=True)
+    return documents
+
+
+@pytest.mark.parametrize("name", RIGHTS)
+def test_a_class_has_an_account_of_its_own_and_the_least_rights(
+    everything: list[Document], name: str
+) -> None:
     account = f"tidegauge-execute-{name}"
-    accounts = [d for d in ours(documents) if d["kind"] == "ServiceAccount"]
-    assert [one["metadata"]["name"] for one in accounts] == [account]
-    assert accounts[0]["automountServiceAccountToken"] is False
-    roles = [d for d in ours(documents) if d["kind"] in {"Role", "ClusterRole"}]
+    documents = [d for d in everything if d["metadata"]["name"] in {account, f"{account}-sre"}]
+    (made,) = [d for d in documents if d["kind"] == "ServiceAccount"]
+    assert made["automountServiceAccountToken"] is False
+    roles = [d for d in documents if d["kind"] in {"Role", "ClusterRole"}]
     wide = name == "nodes"
     where = [one["metadata"].get("namespace") for one in roles]
     assert where == ([None] if wide else ["llm", "batch"])
@@ -85,15 +92,15 @@ def test_a_class_has_an_account_of_its_own_and_the_least_rights(name: str) -> No
         told = [(r["apiGroups"][0], r["resources"][0], r["verbs"]) for r in one["rules"]]
         assert told == RIGHTS[name]
         assert all(len(r["apiGroups"]) == len(r["resources"]) == 1 for r in one["rules"])
-    bindings = [d for d in ours(documents) if d["kind"].endswith("RoleBinding")]
+    bindings = [d for d in documents if d["kind"].endswith("RoleBinding")]
     assert len(bindings) == len(roles)
     for one in bindings:
         subject = {"kind": "ServiceAccount", "name": account, "namespace": "sre"}
         assert one["subjects"] == [subject]
 
 
-def test_the_server_itself_gets_no_right_to_write() -> None:
-    for one in switched_on(*RIGHTS):
+def test_the_server_itself_gets_no_right_to_write(everything: list[Document]) -> None:
+    for one in everything:
         if one["kind"] in {"Role", "ClusterRole"} and "-execute-" not in one["metadata"]["name"]:
             verbs = {verb for rule in one["rules"] for verb in rule["verbs"]}
             assert verbs <= {"get", "list", "watch"}
@@ -101,6 +108,8 @@ def test_the_server_itself_gets_no_right_to_write() -> None:
 
 def test_the_server_finds_each_credential_where_it_is_mounted(tmp_path: Path) -> None:
     documents = switched_on("pods", "nodes", settings={"most_per_hour": 2})
+    accounts = [d for d in ours(documents) if d["kind"] == "ServiceAccount"]
+    assert [d["metadata"]["name"].rpartition("-")[2] for d in accounts] == ["nodes", "pods"]
     made = settings(documents, tmp_path)
     assert (made.enabled, made.most_per_hour) == (True, 2)
     assert set(made.accounts) == {"pods", "nodes"}
