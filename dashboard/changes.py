@@ -1,4 +1,4 @@
-"""What was changed, and what it did: verdicts at equal load, in words and shapes."""
+"""What was changed, and what it did: verdicts in words and shapes."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

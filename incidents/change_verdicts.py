@@ -36,6 +36,8 @@ def subject_of(change: Change) -> Subject | None:
     pool = change.pool or change.entity.id
     if change.entity.kind is EntityKind.POOL and change.kind in _POOLS_OWN:
         return Subject("pool", pool)
+    if change.entity.kind is EntityKind.REPLICA and change.kind in _POOLS_OWN and change.pool:
+        return Subject("pool", pool)  # where nobody tells of rollouts, a replica's version does
     if change.entity.kind is EntityKind.POOL and change.kind == "scale":
         return Subject("scaling", pool)
     if change.entity.kind is EntityKind.NODE and _alters_node(change):

@@ -40,7 +40,7 @@ def _list(api: Api, kinds: str | None, pool: str) -> None:
         return
     lines = verdict_lines(found)
     if lines:
-        st.subheader("What they did, at equal load")
+        st.subheader("What they did")
         for line in dict.fromkeys(lines):
             st.markdown(line)
         st.caption(

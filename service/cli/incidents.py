@@ -152,7 +152,7 @@ def changes(
     api_url: ApiOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """List what was changed in the last day, and what it did to its pool at equal load."""
+    """List what was changed in the last day, and what it did: verdicts with their reasons."""
     found = api_client(config, api_url).get("/api/v1/changes", pool=pool, kind=kind, limit=limit)
     if output is Output.JSON:
         print_json(found["changes"])

@@ -213,6 +213,17 @@ def test_what_is_no_question_is_not_judged() -> None:
         assert verdict_on(change, [change], ask, NOW) is None
 
 
+def test_a_version_that_only_replicas_tell_of_is_a_rollout_of_their_pool() -> None:
+    """Outside of Kubernetes nobody announces one."""
+    world = pool([step(T0, 1.0, 1.12)] * 2)
+    for place in range(2):
+        about = {"pool": "chat", "model": "chat-model", "replica": f"r{place}"}
+        begun = step(T0, NOW - 5 * 86_400.0, T0)
+        world.put(s.ENGINE_START, begun, vantage="engine", **about)
+    seen = Change(T0 + 30.0, "rollout", identity.replica("r0"), "version 1 → 2", "chat")
+    assert judged(world, seen).word is Word.WORSE
+
+
 def across(factors: dict[str, list[Any]], seed: int = 0) -> World:
     """Replicas by node, each slower by its factor."""
     world, place = World(), 0
