@@ -61,9 +61,9 @@ def _values(
 ) -> Iterator[tuple[str, float]]:
     """Those of the fields that the package knows and the device answers."""
     numbers = {
-        name: getattr(nvml, f"NVML_FI_DEV_{field}")
+        name: number
         for name, field in names.items()
-        if hasattr(nvml, f"NVML_FI_DEV_{field}")
+        if (number := getattr(nvml, f"NVML_FI_DEV_{field}", None)) is not None
     }
     wanted = [(number, scope) for number in numbers.values()]
     for name, answer in zip(numbers, nvml.nvmlDeviceGetFieldValues(handle, wanted), strict=True):
