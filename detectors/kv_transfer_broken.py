@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 
 from detectors._evidence import average, by, middle, newest, say, span
-from detectors._shift import shifted
 from estimators.onset import run_start
 from vocabulary import failure_modes, signals
 from vocabulary.contracts import Detector
@@ -114,23 +113,22 @@ class KvTransferBroken(Detector):
         return bool(EXPIRED in row and failed >= 0.5 * newest(row[EXPIRED]) > 0.0)
 
     def _late(self, scene: Scene, one: Replica, row: dict[Watch, Array]) -> Finding | None:
-        times = scene.frame(TRANSFER).times
         if TRANSFER not in row:
             return None
-        moved = shifted(
-            times, row[TRANSFER], recent=self.hold_seconds, now=scene.now, least=self.slower
-        )
-        if moved is None or moved.ratio < self.slower:
+        times, now = scene.frame(TRANSFER).times, scene.now
+        usual = middle(span(times, row[TRANSFER], 0.0, now - 3.0 * RATED))
+        lately = span(times, row[TRANSFER], now - RATED, now)
+        if not np.isfinite(lately).sum() >= 3 or not np.nanmin(lately) >= self.slower * usual > 0.0:
             return None
+        since = run_start(times, row[TRANSFER], row[TRANSFER] > self.slower * usual) or now - RATED
         text = (
-            f"A GB of KV cache reaches {one.entity.label} in {moved.after:.2g} s, which used to"
-            f" take {moved.before:.2g} s."
+            f"A GB of KV cache reaches {one.entity.label} in {newest(row[TRANSFER]):.2g} s, which"
+            f" used to take {usual:.2g} s."
         )
         evidence = say(
-            TRANSFER, one.entity, moved.since, scene.now, text,
-            observed=moved.after, expected=moved.before,
-        )  # fmt: skip
-        return self._broken(scene, one, moved.since, evidence)
+            TRANSFER, one.entity, since, now, text, observed=newest(row[TRANSFER]), expected=usual
+        )
+        return self._broken(scene, one, since, evidence)
 
     def _vain(
         self, scene: Scene, one: Replica, row: dict[Watch, Array], watch: Watch, of: Watch,
