@@ -11,7 +11,7 @@ ROOMS := vocabulary store estimators fleet collectors detectors remediations met
 # for faults to be seen, which is why there are more workers than cores on a small machine.
 REAL := --timeout 600 -n 3 --dist loadfile --no-loadscope-reorder --durations 15
 
-.PHONY: up test check fix docs clean integration lock drill drill-rules drill-baseline
+.PHONY: up test check fix docs clean integration lock drill drill-rules drill-baseline measure
 
 up: $(APP_STAMP)
 	@$(BIN)/tidegauge up --demo || test $$? = 1  # 1 says that there were incidents, as there should be
@@ -55,6 +55,10 @@ drill-rules: $(STAMP)
 	$(BIN)/tidegauge drill --rules $(if $(PROMETHEUS),--prometheus $(PROMETHEUS)) --seeds 1000-1002 \
 	  --calm-hours 1 --results drill-results --score benchmarks/drill/rules.json || test $$? = 1
 	$(BIN)/tidegauge docs build
+
+# Detection and changes beside plain peers, on public labelled sets in the folder DATA.
+measure: $(STAMP)
+	$(BIN)/tidegauge bench detection --data $(DATA)
 
 # What CI holds a change against: a fault found before and missed now, or a false page, fails it.
 drill-baseline: $(STAMP)

@@ -22,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.detection import Labelled, read
+from benchmarks.yardstick.labelled import Labelled, read
 from estimators.alarm_budget import HOUR, WEEK, AlarmBudget, corroborated
 from estimators.live_engine import LiveEngine
 from estimators.point_anomaly import PointAnomaly
@@ -129,7 +129,7 @@ def main() -> None:
             for together in (1, 16)
         }
     else:
-        pools = residuals(read(arguments.data, 20, 30_000))
+        pools = residuals(read(arguments.data, 20))
         if not pools:
             parser.error(f"{arguments.data}: holds no series long enough")
         said["budget"] = budget(arguments.series, arguments.hours, arguments.weekly, pools)

@@ -1,0 +1,1 @@
+"""What `tidegauge bench detection` measures with: public labelled series, peers, scoring rules."""
