@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from store.embedded import FILE, EmbeddedStore
+from store.remembering import Remembering
 from vocabulary import metrics as m
 from vocabulary import signals
 from vocabulary.expressions import By, Rate, Signal
@@ -100,6 +101,7 @@ def live(folder: Path, replicas: int) -> dict[str, float]:
                 store.evaluate(signal, end - 1800, end, STEP)
 
         asking = seconds(ask_all, 3)
+        ticking = next_ticks(store, series, end)
     opening = seconds(lambda: EmbeddedStore(folder).close())
     return {
         "series": len(series),
@@ -108,9 +110,25 @@ def live(folder: Path, replicas: int) -> dict[str, float]:
         "append_milliseconds_slowest": round(max(appends) * 1000, 2),
         "signals": len(signals.ALL),
         "all_signals_30min_at_15s_seconds": round(asking, 4),
+        "all_signals_30min_next_tick_seconds": round(ticking, 4),
         "open_after_restart_seconds": round(opening, 3),
         "bytes_per_live_sample": round(_chunk_bytes(folder), 2),
     }
+
+
+def next_ticks(store: EmbeddedStore, series: Sequence[Series], end: float) -> float:
+    """One more scrape, and every signal asked for as at the tick before; the middle of five."""
+    remembering, took = Remembering(store), []
+    for tick in range(8):
+        now = end + STEP * tick
+        store.append([Sample(one, 1e9 + tick, now) for one in series])
+
+        def ask_all(now: float = now) -> None:
+            for signal in signals.ALL:
+                remembering.evaluate(signal, now - 1800, now, STEP)
+
+        took.append(seconds(ask_all))
+    return float(np.median(took[3:]))
 
 
 def loaded(folder: Path) -> dict[str, float]:

@@ -123,5 +123,9 @@ def _late(every: Table, within: Sequence[Table], by: frozenset[str]) -> Table:
 def _quantiles(q: float, buckets: Table, by: frozenset[str]) -> Table:
     summed = _grouped("sum", buckets, by | {"le"})
     rows, each = summed.rows.buckets(by - {"le"})
-    values = [quantile(q, bounds, summed.values[places]) for bounds, places in each]
-    return Table(rows, np.array(values).reshape(len(rows), buckets.values.shape[1]))
+    moments = buckets.values.shape[1]
+    values = np.full((len(rows), moments), np.nan)
+    for bounds, places, owners in each:  # histograms with the same buckets are solved together
+        counts = summed.values[places].reshape(len(bounds), -1)
+        values[owners] = quantile(q, bounds, counts).reshape(-1, moments)
+    return Table(rows, values)

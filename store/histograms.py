@@ -19,8 +19,10 @@ def quantile(q: float, bounds: Array, counts: Array) -> Array:
     A NaN count is a bucket that is absent at that moment. NaN where nothing was observed, where
     fewer than two buckets are present or where the one up to +Inf is absent.
     """
-    result = np.full(counts.shape[1], np.nan)
     present = ~np.isnan(counts)
+    if present.all():
+        return _interpolated(q, *_coalesced(bounds, counts))
+    result = np.full(counts.shape[1], np.nan)
     # Columns that have the same buckets are solved together; usually that is all of them.
     patterns, owner = np.unique(present, axis=1, return_inverse=True)
     owner = np.asarray(owner).reshape(-1)

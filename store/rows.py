@@ -41,11 +41,14 @@ class Pairs(NamedTuple):
 
 
 class Buckets(NamedTuple):
-    """The buckets of one histogram among rows."""
+    """Histograms among rows that have the same buckets."""
 
     bounds: Array
-    """Upper bounds, in the order of *places*."""
+    """Upper bounds, shape (B,)."""
     places: Places
+    """Shape (B, H): the row of each bucket of each histogram."""
+    owners: Places
+    """Shape (H,): which histograms they are."""
 
 
 class Rows:
@@ -120,8 +123,16 @@ class Rows:
             bounds, places = found.setdefault(_only(labels, wanted), ([], []))
             bounds.append(bound)
             places.append(index)
-        each = [Buckets(np.array(bounds), np.array(rows)) for bounds, rows in found.values()]
-        return Rows(tuple(found)), each
+        alike: dict[tuple[float, ...], list[int]] = {}
+        each = list(found.values())
+        for owner, (bounds, _) in enumerate(each):
+            alike.setdefault(tuple(bounds), []).append(owner)
+        return Rows(tuple(found)), [
+            Buckets(
+                np.array(bounds), np.array([each[one][1] for one in owners]).T, np.array(owners)
+            )
+            for bounds, owners in alike.items()
+        ]
 
     def ordered(self) -> tuple["Rows", Places]:
         """The rows in the order of their labels, and where each is here."""
