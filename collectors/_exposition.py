@@ -375,7 +375,8 @@ def _shown(raw: bytes) -> str:
     return repr(text + ("…" if len(raw) > 120 else ""))
 
 
-_BLANK = float(2**63 - 16)
+BLANK = float(2**63 - 16)
+"""From here up, numbers are marks for "unset"."""
 
 
 def absent(value: float) -> bool:
@@ -384,4 +385,4 @@ def absent(value: float) -> bool:
     NaN and infinities; −1 as old hit rates use it (none of our words is negative); and the
     blank marks from 2^63 − 16 up that DCGM and LiteLLM print for "unset".
     """
-    return not 0.0 <= value < _BLANK  # which holds of NaN, too
+    return not 0.0 <= value < BLANK  # which holds of NaN, too

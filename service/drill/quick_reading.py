@@ -47,9 +47,10 @@ class QuickReader:
         reading = self.reader.read(target, reach, now)
         found = numbers(self.world, target.url)
         if reading.verdict == "ok" and found is not None:
-            body = reach.get(target.url, {}, self.reader.timeout_seconds).body
-            layout = parse(body, self.reader.limits, source=target.url).layout
-            self._known[target.url] = found.shape, layout
+            if self._known.get(target.url, (None, None))[0] != found.shape:
+                body = reach.get(target.url, {}, self.reader.timeout_seconds).body
+                layout = parse(body, self.reader.limits, source=target.url).layout
+                self._known[target.url] = found.shape, layout
             self._left[target.url] = self.text_every - 1
         else:
             self._left.pop(target.url, None)
