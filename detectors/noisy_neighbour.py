@@ -45,6 +45,8 @@ class NoisyNeighbour(Detector):
     slower: float = 1.2
     """Time between tokens over before, and over what more load explains; 1.2 to 2 times is
     reported."""
+    siblings: int = 2
+    """Others of its pool from which on it is judged beside them too."""
     recent_seconds: float = 600.0
     """The newest stretch that is judged."""
 
@@ -64,6 +66,7 @@ class NoisyNeighbour(Detector):
                 continue
             foreign = np.sum([np.nan_to_num(row) for _told, row in others], axis=0)
             shift = self._slowed(scene, foreign, paces[replica], loads[replica])
+            shift = shift or self._beside(scene, foreign, replica, paces, loads)
             if shift is not None:
                 found.add(replica)
                 loudest = max(others, key=lambda pair: average(np.nan_to_num(pair[1])[-20:]))
@@ -80,6 +83,33 @@ class NoisyNeighbour(Detector):
         shift = shifted(times, pace, recent=self.recent_seconds, now=scene.now, least=self.slower)
         slowed = shift is not None and shift.ratio >= self.slower * explained
         return shift if slowed else None
+
+    def _beside(
+        self,
+        scene: Scene,
+        foreign: Array,
+        replica: str,
+        paces: Mapping[str, Array],
+        loads: Mapping[str, Array],
+    ) -> Shift | None:
+        """The same beside its siblings, whom the hour and bursts of calls hit alike."""
+        known = scene.replica(replica)
+        others = [one.entity.id for one in scene.replicas
+                  if known and one.pool == known.pool and one.entity.id != replica
+                  and one.entity.id in paces and one.entity.id in loads]  # fmt: skip
+        if len(others) < self.siblings:
+            return None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pace, load = (
+                rows[replica] / np.mean([rows[one] for one in others], axis=0)
+                for rows in (paces, loads)
+            )
+        found = self._slowed(scene, foreign, pace, load)
+        if found is None:
+            return None
+        times = scene.frame(ITL).times
+        after = average(span(times, paces[replica], scene.now - self.recent_seconds, scene.now))
+        return Shift(after / found.ratio, after, found.since)
 
     def _finding(
         self,

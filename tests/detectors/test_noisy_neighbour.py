@@ -55,3 +55,15 @@ def test_a_little_more_load_explains_a_little_and_no_more() -> None:
     assert findings(shared(output_tokens_per_second=busier))
     slightly = step(ONSET, 0.025, 0.032)
     assert findings(shared(pace=slightly, output_tokens_per_second=busier)) == []
+
+
+def test_beside_siblings_a_little_shows_in_the_bursts_that_hit_them_all() -> None:
+    bursts = noisy(1.0, 0.5, 11)
+    slowed = step(ONSET, 0.025, 0.034)
+    world = shared(pace=lambda t: slowed(t) * bursts(t))
+    assert findings(world) == []
+    for name in ("b", "c"):
+        world.replica(name, inter_token_latency_mean=lambda t: 0.025 * bursts(t))
+    (finding,) = findings(world)
+    assert str(finding.entity) == "replica/a"
+    assert "1.4 times" in finding.text
