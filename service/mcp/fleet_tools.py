@@ -157,8 +157,8 @@ TOOLS = (
     Tool(
         "what_changed",
         "Rollouts, configuration, scaling, drivers and prices, newest first; near an incident, "
-        "each with its offset from the onset (negative is before). `verdict` says what a rollout or "
-        "an act on a node did to its pools at equal load, and whether scaling helped: better, "
+        "each with its offset from the onset (negative is before). `verdict` says what a rollout "
+        "or an act on a node did to its pools at equal load, and whether scaling helped: better, "
         "worse, no_difference or cannot_tell_yet.",
         Changes, _changes,
     ),
