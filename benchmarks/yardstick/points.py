@@ -20,7 +20,7 @@ from benchmarks.yardstick.judging import (
 )
 from benchmarks.yardstick.labelled import Entity, Labelled, entities
 from benchmarks.yardstick.peers import PEERS
-from estimators.alarm_budget import corroborated
+from estimators.alarm_budget import AlarmBudget
 from estimators.live_engine import LiveEngine, scored
 from estimators.point_anomaly import PointAnomaly
 from vocabulary.samples import Array
@@ -82,15 +82,23 @@ def nab_scores(series: Sequence[Labelled]) -> dict[str, object]:
 
 
 def of_entities(folder: Path) -> dict[str, object] | None:
-    """Recall of entities that are not well: by any metric, and by what the server goes by."""
-    rules: dict[str, Callable[[Array], Array]] = {
-        "any metric": lambda scores: np.nanmax(scores, axis=1),
-        "tidegauge: a second metric agrees": _second,
+    """Recall of entities that are not well: by any metric, and by what the server goes by.
+
+    That is the second highest of the metrics, each a family of its own, less half of the highest
+    that the entity has shown; the last row mutes entities while they are labelled, as the server
+    does while an incident is open.
+    """
+    rules: dict[str, Callable[[Entity, Array], Array]] = {
+        "any metric": lambda _, scores: scores.max(axis=1),
+        "a second metric agrees": lambda _, scores: np.partition(scores, -2, axis=1)[:, -2],
+        "tidegauge: and it is news": partial(_news, incidents=False),
+        "tidegauge, incidents open where labelled": partial(_news, incidents=True),
     }
     parts: dict[str, list[Judged]] = {name: [] for name in rules}
     for one, scores in _entity_scores(entities(folder)):
         for name, rule in rules.items():
-            parts[name].append(judged(one.of, one.odd, rule(scores), one.first, one.step))
+            evidence = rule(one, scores)
+            parts[name].append(judged(one.of, one.odd, evidence, one.first, one.step))
     if not parts["any metric"]:
         return None
     return {name: _shown(figures(found), ENTITY_BUDGETS) for name, found in parts.items()}
@@ -100,17 +108,20 @@ def _entity_scores(found: Iterator[Entity]) -> Iterator[tuple[Entity, Array]]:
     for one in found:
         engine = LiveEngine(PointAnomaly(), one.step)
         engine.add(one.values.shape[1])
-        scores = engine.update_block(
-            one.step * np.arange(len(one.values), dtype=np.float64), one.values
-        )
+        times = one.step * np.arange(len(one.values), dtype=np.float64)
+        scores = engine.update_block(times, one.values)
         yield one, np.nan_to_num(scores.astype(np.float64), nan=-9.0)
 
 
-def _second(scores: Array) -> Array:
-    """The evidence of each row as the server takes it, every metric a family of its own."""
-    count = scores.shape[1]
-    of, family = np.zeros(count, np.intp), np.arange(count)
-    return np.array([corroborated(row, of, family, 1, count)[0] for row in scores])
+def _news(one: Entity, scores: Array, *, incidents: bool) -> Array:
+    """The evidence by which the server judges an entity, row by row."""
+    second = np.partition(scores, -2, axis=1)[:, -2]
+    budget, found = AlarmBudget(1.0), np.full(len(second), np.nan)
+    muted = one.odd & incidents
+    for row, evidence in enumerate(second[:, None]):
+        budget.tick(one.step * row, evidence, muted[row : row + 1])
+        found[row] = budget.news(evidence)[0]
+    return found
 
 
 def _judged(series: Sequence[Labelled], scores: Sequence[Array]) -> list[Judged]:

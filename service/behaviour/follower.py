@@ -240,11 +240,10 @@ class Follower:
         muted[of[frozen]] = True
         new = self.budget.tick(now, evidence, muted)
         self.alarms += int(new.sum())
-        over = np.nan_to_num(evidence, nan=-np.inf) >= self.budget.bar
         names = list(self._entities)
         for slot in np.flatnonzero(new):
             self.unusual[names[slot]] = now
-        going = {names[slot] for slot in np.flatnonzero(over)}
+        going = {names[slot] for slot in np.flatnonzero(self.budget.over)}
         self.unusual = {name: at for name, at in self.unusual.items() if name in going}
 
     def _samples(self, now: float) -> Iterable[Sample]:

@@ -46,6 +46,30 @@ def test_too_many_alarms_shrink_the_parts_and_too_few_widen_them() -> None:
     assert budget.correction > 2.0
 
 
+def test_what_an_entity_often_does_is_no_news_and_a_newcomer_is_taken_for_one_of_them() -> None:
+    budget = AlarmBudget(14.0)
+    restless = np.array([6.0, 1.0, 1.0])
+    for hour in range(48):
+        budget.tick(hour * HOUR, restless)
+    left = budget.news(np.array([6.0, 6.0, 6.0]))
+    assert left[0] == pytest.approx(3.0, abs=0.1)
+    assert left[1] == pytest.approx(5.5, abs=0.1)
+    budget.tick(48 * HOUR, np.array([1.0, 1.0, 1.0, 1.0]))
+    assert budget.news(np.full(4, 6.0))[3] == pytest.approx(5.5, abs=0.1)
+    for hour in range(49, 49 + 24 * 40):
+        budget.tick(hour * HOUR, np.ones(4))
+    assert budget.news(np.full(4, 6.0))[0] > 4.5  # a habit of six weeks ago
+
+
+def test_what_is_shown_while_an_incident_is_open_is_no_habit() -> None:
+    learnt, muted = AlarmBudget(14.0), AlarmBudget(14.0)
+    for hour in range(10):
+        learnt.tick(hour * HOUR, np.array([8.0]))
+        muted.tick(hour * HOUR, np.array([8.0]), np.array([True]))
+    assert learnt.news(np.array([8.0]))[0] == pytest.approx(4.0, abs=0.1)
+    assert muted.news(np.array([8.0]))[0] == pytest.approx(8.0)
+
+
 def test_an_alarm_begins_once_however_long_it_lasts() -> None:
     budget = AlarmBudget(14.0)
     quiet = np.zeros(3)
