@@ -29,6 +29,14 @@ from metering.tracks import METERED, Meaning, Tracks, meaning, source_of
 from vocabulary import metrics as m
 from vocabulary.samples import Sample, Series, labels_of
 
+_FOLLOWED = frozenset(
+    {
+        *METERED,
+        *(one.name for one in (m.GPU_ALLOCATION, m.GPU_SHARE_TIME, m.GPU_INFO, m.TARGET_UP)),
+    }
+)
+"""Series that say anything about usage: a tenth of what comes."""
+
 
 class UsageMeter:
     """Turns canonical samples into cost counters and hourly bookings; threads may share it.
@@ -73,6 +81,8 @@ class UsageMeter:
         allocations, shares = [], []
         counters = []
         for sample in samples:
+            if sample.series.name not in _FOLLOWED:
+                continue
             if sample.series.name in METERED and sample.value >= 0:
                 counters.append((meaning(sample.series), sample))
             elif sample.series.name == m.GPU_ALLOCATION.name:

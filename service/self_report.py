@@ -27,12 +27,15 @@ class SelfReport:
     def take(self, samples: Iterable[Sample]) -> None:
         """Take a batch."""
         with self._lock:
-            for sample in samples:
-                self._latest = max(self._latest, sample.at)
-                if math.isnan(sample.value):
-                    self._newest.pop(sample.series, None)
-                elif sample.series in self._newest or len(self._newest) < MOST_SERIES:
-                    self._newest[sample.series] = sample
+            newest, latest = self._newest, self._latest
+            for sample in samples:  # the whole of every round: names are looked up once
+                series, value, at = sample
+                latest = max(latest, at)
+                if math.isnan(value):
+                    newest.pop(series, None)
+                elif len(newest) < MOST_SERIES or series in newest:
+                    newest[series] = sample
+            self._latest = latest
 
     def page(self) -> bytes:
         """Prometheus text format 0.0.4."""
