@@ -204,7 +204,7 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
     # -- what many of them lead to
     f.THROUGHPUT_REGRESSION: {
         Reach.REPLICA: (f.KV_EXHAUSTION,),
-        Reach.SERVICE: _OUTAGE,
+        Reach.SERVICE: (*_OUTAGE, f.PREFILL_INTERFERENCE),
     },
     f.CAPACITY_SHORTAGE: {
         Reach.SERVICE: (f.KV_EXHAUSTION, f.LATENCY_BURN, f.ERROR_BURST, f.RETRY_STORM),
@@ -236,10 +236,15 @@ BOTH_WAYS = frozenset(pair for pair in _REACH if pair[::-1] in _REACH)
 SYMPTOMS = frozenset({f.COST_SPIKE, f.ERROR_BURST, f.TARGET_HUNG, f.LATENCY_BURN, f.UNCLASSIFIED})
 """Modes that say what hurts, and nothing of why."""
 
-EARLIER = {f.RETRY_STORM.word: 120.0, **{one.word: -300.0 for one in SYMPTOMS}}
+EARLIER = {
+    f.RETRY_STORM.word: 120.0,
+    f.PREFILL_INTERFERENCE.word: 300.0,
+    **{one.word: -300.0 for one in SYMPTOMS},
+}
 """Seconds by which a mode is taken to be older than its findings say, where either could be the
 cause: a storm is dated when its ratio has doubled, a queue at its first request; what only says
-that it hurts is a consequence unless it came well before. Our judgement, after drills."""
+that it hurts is a consequence unless it came well before; long prompts slow an engine down, and
+only one that was slow well before lets them hold up the others. Our judgement, after drills."""
 
 DATING = {
     f.TENANT_HOG.word: 900.0,

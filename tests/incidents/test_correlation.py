@@ -53,10 +53,12 @@ def test_nothing_in_the_table_explains_itself_however_far_one_follows_it() -> No
             ahead |= reached.get(mode, set()) - seen
 
 
-def test_what_goes_both_ways_is_a_storm_and_what_it_feeds_on() -> None:
+def test_what_goes_both_ways_is_a_storm_and_what_feeds_on_each_other() -> None:
     assert {pair for pair in BOTH_WAYS if f.RETRY_STORM.word not in pair} == {
         ("latency_burn", "error_burst"),
         ("error_burst", "latency_burn"),
+        ("throughput_regression", "prefill_interference"),
+        ("prefill_interference", "throughput_regression"),
     }
     assert ("capacity_shortage", "retry_storm") in BOTH_WAYS
 
@@ -219,6 +221,19 @@ def test_spend_of_a_tenant_is_not_blamed_on_a_stall_of_the_model_it_uses(story: 
     first, *_ = story.world.add_pool()
     story.tick(stalled(first), finding(f.COST_SPIKE, tenant("acme"), model="model-chat"))
     assert len(story.incidents()) == 2
+
+
+@pytest.mark.parametrize(("minutes", "first"), [(-8, f.THROUGHPUT_REGRESSION), (4, None)])
+def test_an_engine_that_was_slow_well_before_lets_long_prompts_hold_up_the_others(
+    story: Story, minutes: int, first: FailureMode | None
+) -> None:
+    """Else it is the long prompts that made it slow, or two troubles of one pool."""
+    story.world.add_pool()
+    slow = finding(f.THROUGHPUT_REGRESSION, pool_entity(), since=NOON - 600 + 60 * minutes, **POOL)
+    held = finding(f.PREFILL_INTERFERENCE, pool_entity(), since=NOON - 600, **POOL)
+    story.tick(slow, held)
+    assert len(story.incidents()) == (1 if first else 2)
+    assert first is None or story.only().failure_mode is first
 
 
 def test_siblings_that_fail_the_same_way_are_one_incident(story: Story) -> None:
