@@ -87,7 +87,7 @@ def _run(result: Mapping[str, Any]) -> str:
     cpu = sum(one["cost"]["cpu_seconds"] for one in scores) / 3600.0
     cost = (
         f"{hours:.0f} simulated hours in {cpu:.1f} CPU hours, "
-        f"{3600.0 * cpu / run['cases']:.1f} CPU seconds a case"
+        f"{3600.0 * cpu / max(run['cases'], 1):.1f} CPU seconds a case"
     )
     rows = [
         ("date", run["date"]),
