@@ -103,6 +103,14 @@ class Cut(NamedTuple):
     times: Millis
     values: Array
 
+    def parts(self, count: int) -> list[Sequence[tuple[Millis, Array]]]:
+        """The part that each of *count* series has, if any."""
+        found: list[Sequence[tuple[Millis, Array]]] = [()] * count
+        ends = self.offsets.tolist()
+        for place, begin, end in zip(self.places, ends, ends[1:], strict=False):
+            found[place] = ((self.times[begin:end], self.values[begin:end]),)
+        return found
+
 
 def gathered(series: Sequence[Sequence[tuple[Millis, Array]]], after: int, until: int) -> Cut:
     """What is held in (after, until] milliseconds of *series*, each in parts, the later ones more

@@ -316,11 +316,10 @@ class EmbeddedStore:
         with self._lock:
             chosen = [self._memory.index.choose(selector) for selector in selectors]
             numbers = [number for one in chosen for number in one.numbers]
-            if self._chunked <= after:
-                cut = self._memory.cut(numbers, after, until)
-                if cut is not None:
-                    return _selection(chosen, cut)
-            newer = [self._memory.parts(number) for number in numbers]
+            cut = self._memory.cut(numbers, after, until)
+            if cut is not None and self._chunked <= after:
+                return _selection(chosen, cut)
+            newer = cut.parts(len(numbers)) if cut is not None else self._memory.parts(numbers)
             chunking = self._chunking
         # Chunks are read after memory: what moves in between is seen twice, never missed.
         older = self._reading.samples(numbers, after, until, chunking)

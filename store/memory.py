@@ -171,9 +171,12 @@ class Memory:
 
     # -- being asked ----------------------------------------------------------------------------
 
-    def parts(self, number: int) -> list[tuple[Millis, Array]]:
-        """What is held of one series, in order of arrival."""
-        return [part for head in self._heads if (part := head.of(number)) is not None]
+    def parts(self, numbers: Sequence[int]) -> list[Sequence[tuple[Millis, Array]]]:
+        """What is held of each of these series, in order of arrival."""
+        return [
+            [part for head in self._heads if (part := head.of(number)) is not None]
+            for number in numbers
+        ]
 
     def cut(self, numbers: Sequence[int], after: int, until: int) -> Cut | None:
         """What is held of these series in (after, until]; None while it is held in parts."""

@@ -120,21 +120,25 @@ class Reading:
     def samples(
         self, numbers: Sequence[int], after: int, until: int, chunking: int
     ) -> dict[int, list[_Part]]:
-        """Chunks of these series that touch (after, until], oldest arrival first, uncut.
+        """What chunks of these series hold in (after, until], oldest arrival first.
 
         *chunking* is a number that rises whenever there are other chunks than before.
         """
         wanted = [
-            (one.id, number)
+            (one, number)
             for number, chunks in self._listed(numbers, after, chunking).items()
             for one in chunks
             if one.last > after and one.first <= until
         ]
         found: dict[int, list[_Part]] = defaultdict(list)
-        chunks = self._chunks([identity for identity, _ in wanted])
-        for identity, number in wanted:
-            if identity in chunks:
-                found[number].append(chunks[identity])
+        chunks = self._chunks([one.id for one, _ in wanted])
+        for one, number in wanted:
+            part = chunks.get(one.id)
+            if part is not None and (one.first <= after or one.last > until):
+                begin, end = part[0].searchsorted((after, until), side="right")
+                part = part[0][begin:end], part[1][begin:end]
+            if part is not None:
+                found[number].append(part)
         return found
 
     def _listed(

@@ -87,7 +87,7 @@ def _stored(folder: Path) -> Iterator[str]:
     """Every sample of a data folder."""
     with closing(EmbeddedStore(folder / STORE_FOLDER, read_only=True)) as store:
         for name in BY_SERIES_NAME:
-            found = store._select(name, (), -(2**60), 2**60)
+            found = store.samples(name, -1e11, 1e11)
             for place, labels in enumerate(found.labels):
                 inside = ",".join(f"{label}={quoted(value)}" for label, value in labels)
                 own = slice(found.offsets[place], found.offsets[place + 1])
