@@ -44,14 +44,16 @@ class QuickReader:
 
     def _text(self, target: Target, reach: Reach, now: float) -> Reading:
         """Read the text, and learn what its lines are."""
-        reading = self.reader.read(target, reach, now)
         found = numbers(self.world, target.url)
-        if reading.verdict == "ok" and found is not None:
-            if self._known.get(target.url, (None, None))[0] != found.shape:
-                body = reach.get(target.url, {}, self.reader.timeout_seconds).body
-                layout = parse(body, self.reader.limits, source=target.url).layout
-                self._known[target.url] = found.shape, layout
-            self._left[target.url] = self.text_every - 1
-        else:
-            self._left.pop(target.url, None)
+        if found is not None and self._known.get(target.url, (None, None))[0] != found.shape:
+            self._known[target.url] = found.shape, self._layout(target, reach)
+        reading = self.reader.read(target, reach, now)
+        well = found is not None and reading.verdict == "ok"
+        self._left[target.url] = self.text_every - 1 if well else 0
         return reading
+
+    def _layout(self, target: Target, reach: Reach) -> Layout:
+        """The lines of a page, as the parser gives them from now on: it keeps what it saw twice."""
+        body = reach.get(target.url, {}, self.reader.timeout_seconds).body
+        parse(body, self.reader.limits, source=target.url)
+        return parse(body, self.reader.limits, source=target.url).layout
