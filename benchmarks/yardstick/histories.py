@@ -2,8 +2,7 @@
 
 FOLDER/vmnoise/series.parquet (`series`, `t`, `v`): the last 400 runs of each history that varies by
 less than a tenth. Rows from 100 to 300 as they are say what is false, real steps counted as false.
-Peers: CUSUM and Mozilla Perfherder's t-test; Apache Otava where it is installed, the values as
-they would be run every time a run ends, so that each change that it ever says counts.
+Peers: CUSUM and Mozilla Perfherder's t-test; Apache Otava where it is installed.
 """
 
 from collections.abc import Callable

@@ -187,4 +187,4 @@ def share(hits: Array) -> list[float]:
     count, share, z = len(hits), float(np.mean(hits)), 1.96
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     reach = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
-    return [round(float(one), 3) for one in (share, middle - reach, middle + reach)]
+    return [round(float(one), 3) for one in (share, max(0.0, middle - reach), middle + reach)]
