@@ -60,4 +60,5 @@ class NoisyNeighbour(Fault):
             world.bank.guests[world.bank.index_of(self.board)].duty = duty
 
     def entities(self) -> tuple[Entity, ...]:
-        return (replica(self.victim), gpu_entity(self.board), pool_of(self.pool))
+        boards = (gpu_entity(self.board),) if self.board else ()
+        return (replica(self.victim), *boards, pool_of(self.pool))

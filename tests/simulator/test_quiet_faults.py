@@ -60,7 +60,7 @@ def test_f12_calls_fail_as_each_pod_ends_and_at_no_other_time(watched: Watched) 
 
 def test_f13_the_cache_fills_with_nobody_in_it_until_the_process_ends(watched: Watched) -> None:
     world: World = watched.world
-    injection = watched.inject(KvTransferBroken(lost_per_minute=0.06, duration=450.0))
+    injection = watched.inject(KvTransferBroken(how="leaked", lost_per_minute=0.06, duration=450.0))
     pod = world.pod_of(injection.fault.victim)
     assert pod is not None
     other = next(one for one in world.pods("chat-70b") if one is not pod)
