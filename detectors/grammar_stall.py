@@ -19,6 +19,7 @@ from vocabulary.scene import Scene, Watch
 STEPS = Watch(signals.STEPS_LATELY, 3600.0, 15.0)
 RUNNING = Watch(signals.RUNNING, 3600.0, 15.0)
 WAITING = Watch(signals.WAITING, 3600.0, 15.0)
+PROMPTS = Watch(signals.INPUT_TOKEN_RATE, 3600.0, 15.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,12 @@ class GrammarStall(Detector):
     """The steps of a busy engine stop for ten seconds and more, again and again.
 
     Compiling a grammar for structured output blocks the loop that makes steps. A stall does not end
-    by itself, and a slow engine never stops: this does both. Long prompts slow steps down but let
-    some through in any quarter of a minute.
+    by itself, and a slow engine never stops: this does both. Steps that compute long prompts are
+    few as well; but then clearly more of prompts is taken than before, and a freeze takes none.
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.GRAMMAR_STALL
-    watches: ClassVar[tuple[Watch, ...]] = (STEPS, RUNNING, WAITING)
+    watches: ClassVar[tuple[Watch, ...]] = (STEPS, RUNNING, WAITING, PROMPTS)
 
     within_seconds: float = 900.0
     """The stretch in which freezes are counted."""
@@ -45,6 +46,10 @@ class GrammarStall(Detector):
     """Requests running or queued at a freeze, at least one of them running before and at it: an
     engine without work makes no steps either."""
 
+    prompts: float = 1.5
+    """Prompt tokens a second over those of before, from which they explain slow steps. Our
+    judgement: long prompts at least double them, and an hour of the day does not."""
+
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every replica that freezes."""
         steps, running = by(scene.frame(STEPS), "replica"), by(scene.frame(RUNNING), "replica")
@@ -56,8 +61,17 @@ class GrammarStall(Detector):
             queue = np.nan_to_num(waiting.get(name, np.zeros(len(running[name]))))
             inside = running[name] + queue
             finding = self._judge(scene, one, steps[name], running[name], inside)
-            if finding is not None:
+            if finding is not None and not self._explained(scene, name, finding.since):
                 yield finding
+
+    def _explained(self, scene: Scene, name: str, since: float) -> bool:
+        """Whether much more of prompts is computed since it began than was before."""
+        frame = scene.frame(PROMPTS)
+        row = frame.row(replica=name)
+        if row is None:
+            return False
+        before = average(span(frame.times, row, float(frame.times[0]), since))
+        return average(span(frame.times, row, since, scene.now)) > self.prompts * before
 
     def _judge(
         self, scene: Scene, one: Replica, steps: Array, running: Array, inside: Array

@@ -1,6 +1,7 @@
 """F18: the engine freezes and goes on."""
 
 import numpy as np
+import pytest
 from scene_builder import NOW, Course, World, during, step
 
 from detectors.grammar_stall import GrammarStall
@@ -20,10 +21,15 @@ def freezes(every: float, seconds: float, since: float = ONSET) -> Course:
     return steps
 
 
-def findings(steps: Course | float, running: Course | float = 10.0) -> list[Finding]:
+def findings(
+    steps: Course | float, running: Course | float = 10.0, prompts: Course | float | None = None
+) -> list[Finding]:
     world = World().replica("a", requests_running=running)
     world.put(signals.STEPS_LATELY, steps, pool="chat", model="chat-model", replica="a",
               vantage="engine")  # fmt: skip
+    if prompts is not None:
+        world.put(signals.INPUT_TOKEN_RATE, prompts, pool="chat", model="chat-model",
+                  replica="a", vantage="engine")  # fmt: skip
     return list(GrammarStall().detect(world.scene()))
 
 
@@ -48,3 +54,10 @@ def test_an_engine_without_work_makes_no_steps_either() -> None:
 def test_slow_steps_between_are_no_freeze() -> None:
     slow: Course = lambda t: np.where((t - ONSET) % 150.0 < 30.0, 15.0, 40.0)  # noqa: E731
     assert findings(slow) == []
+
+
+@pytest.mark.parametrize(("taken", "told"), [(1000.0, True), (step(ONSET, 1000.0, 2500.0), False)])
+def test_steps_that_compute_more_of_prompts_than_before_are_no_freeze(
+    taken: Course | float, told: bool
+) -> None:
+    assert bool(findings(freezes(150.0, 30.0), prompts=taken)) is told
