@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from detectors import _load
 from detectors._evidence import average, by, newest, say, span
 from estimators.onset import Flags
 from vocabulary import failure_modes, signals
@@ -19,7 +20,6 @@ from vocabulary.scene import Scene, Watch
 STEPS = Watch(signals.STEPS_LATELY, 3600.0, 15.0)
 RUNNING = Watch(signals.RUNNING, 3600.0, 15.0)
 WAITING = Watch(signals.WAITING, 3600.0, 15.0)
-PROMPTS = Watch(signals.INPUT_TOKEN_RATE, 3600.0, 15.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class GrammarStall(Detector):
     """
 
     failure_mode: ClassVar[FailureMode] = failure_modes.GRAMMAR_STALL
-    watches: ClassVar[tuple[Watch, ...]] = (STEPS, RUNNING, WAITING, PROMPTS)
+    watches: ClassVar[tuple[Watch, ...]] = (STEPS, RUNNING, WAITING, _load.INPUT)
 
     within_seconds: float = 900.0
     """The stretch in which freezes are counted."""
@@ -47,8 +47,8 @@ class GrammarStall(Detector):
     engine without work makes no steps either."""
 
     prompts: float = 1.5
-    """Prompt tokens a second over those of before, from which they explain slow steps. Our
-    judgement: long prompts at least double them, and an hour of the day does not."""
+    """Prompt tokens a second over those of the hours before, from which they explain slow steps.
+    Our judgement: they are what grew, and an hour of the day does not so much."""
 
     def detect(self, scene: Scene) -> Iterable[Finding]:
         """Every replica that freezes."""
@@ -66,7 +66,7 @@ class GrammarStall(Detector):
 
     def _explained(self, scene: Scene, name: str, since: float) -> bool:
         """Whether much more of prompts is computed since it began than was before."""
-        frame = scene.frame(PROMPTS)
+        frame = scene.frame(_load.INPUT)
         row = frame.row(replica=name)
         if row is None:
             return False

@@ -155,7 +155,10 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
         Reach.SERVICE: _SQUEEZED,
     },
     f.FRONT_END_BOUND: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (*_OUTAGE, f.ROUTER_DOWN)},
-    f.PREFILL_INTERFERENCE: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (f.LATENCY_BURN,)},
+    f.PREFILL_INTERFERENCE: {  # few steps pass beside long prompts, which nobody sent before
+        Reach.REPLICA: _SLOWER,
+        Reach.SERVICE: (f.LATENCY_BURN, f.GRAMMAR_STALL, f.PREFIX_CACHE_COLLAPSE),
+    },
     f.GRAMMAR_STALL: {Reach.REPLICA: _SLOWER, Reach.SERVICE: _OUTAGE},
     f.LORA_THRASH: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (f.LATENCY_BURN, f.CAPACITY_SHORTAGE)},
     f.SPECULATION_DECAY: {Reach.REPLICA: _SLOWER, Reach.SERVICE: (*_SLOWER, *_OUTAGE)},
