@@ -22,8 +22,8 @@ class Progress(Protocol):
 
 
 TASKS_OF_A_WORKER = 25
-"""Cases before a worker is replaced, so that what libraries keep does not add up over hours. The
-next one is forked from a process that has imported everything, so that this costs next to nothing.
+"""Cases before workers are replaced, so that what libraries keep does not add up over hours. New
+ones are forked from a process that has imported everything, so that this costs next to nothing.
 Our judgement."""
 
 
@@ -72,12 +72,14 @@ def _played(
         return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([play.__module__])
-    with ProcessPoolExecutor(
-        workers, mp_context=context, max_tasks_per_child=TASKS_OF_A_WORKER
-    ) as pool:
-        running = {pool.submit(how, case): case for case in cases}
-        for future in as_completed(running):
-            yield running[future], future.result()
+    # The executor's own `max_tasks_per_child` comes to rest for ever in Python 3.11 when all its
+    # workers have had their tasks: it counts those that have left as idle.
+    at_once = workers * TASKS_OF_A_WORKER
+    for first in range(0, len(cases), at_once):
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            running = {pool.submit(how, case): case for case in cases[first : first + at_once]}
+            for future in as_completed(running):
+                yield running[future], future.result()
 
 
 def _file(case: Case, folder: Path) -> Path:

@@ -1,11 +1,12 @@
 """Cases, their seeds, and that a drill goes on where it was broken off."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from service.drill import campaign
 from service.drill.campaign import run
 from service.drill.case import Case, Corpus, alone, calm, cases, overlapping
 from service.drill.plan import Request, seed_numbers
@@ -132,6 +133,13 @@ def test_a_case_that_is_kept_is_not_played_again(tmp_path: Path) -> None:
     file = tmp_path / f"{CASE.id}.json"
     file.write_text(json.dumps({**first[0], "seconds": 7.0}), encoding="utf-8")
     assert run([CASE], folder=tmp_path)[0]["seconds"] == 7.0
+
+
+@pytest.mark.timeout(60)
+def test_a_drill_goes_on_when_its_workers_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "TASKS_OF_A_WORKER", 1)
+    played = run([replace(CASE, seed=seed) for seed in range(6)], workers=2, how=asdict)
+    assert [one["seed"] for one in played] == list(range(6))
 
 
 def test_a_record_of_another_schema_is_refused_by_name(tmp_path: Path) -> None:
