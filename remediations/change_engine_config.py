@@ -55,6 +55,7 @@ class ChangeEngineConfig(Remediation):
         f.LORA_THRASH,
         f.STREAMS_CUT,
         f.PROBE_KILL,
+        f.SPECULATION_DECAY,
     )
     order: ClassVar[int] = 50
     order_for: ClassVar[Mapping[FailureMode, int]] = {
@@ -64,6 +65,7 @@ class ChangeEngineConfig(Remediation):
         f.PREFILL_INTERFERENCE: 10,
         f.STREAMS_CUT: 20,
         f.PROBE_KILL: 10,
+        f.SPECULATION_DECAY: 17,
     }
 
     share: float = 0.75
@@ -120,6 +122,7 @@ class ChangeEngineConfig(Remediation):
             f.LORA_THRASH: self._adapters,
             f.STREAMS_CUT: self._grace,
             f.PROBE_KILL: self._probe,
+            f.SPECULATION_DECAY: self._no_drafts,
         }
         plan = plans.get(incident.failure_mode)
         return plan(replica) if plan is not None else self._batch(replica, scene)
@@ -164,6 +167,15 @@ class ChangeEngineConfig(Remediation):
             _flag(f"--max-loras={self.adapters}"),
             until(FIRST_TOKENS_LATE, "pool", replica.pool, "falls once it is rolled out", 30),
             watched(FIRST_TOKENS_LATE, "pool", replica.pool, Goal.FALLS, 30, _FALLS_TO),
+        )
+
+    def _no_drafts(self, replica: Replica) -> _Setting:
+        return _Setting(
+            "Decode without drafts in",
+            "drafts are set by --speculative-config, and what is refused costs more than they give",
+            _flag("--speculative-config=None"),  # vLLM reads this word as no configuration
+            until(ITL_MEAN, "pool", replica.pool, "is no higher once it is rolled out", 30),
+            watched(ITL_MEAN, "pool", replica.pool, Goal.FALLS, 30, 1.0),
         )
 
     def _grace(self, replica: Replica) -> _Setting:

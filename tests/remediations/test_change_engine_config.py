@@ -32,6 +32,7 @@ def test_knows_the_flag_of_vllm_alone(world: World) -> None:
         (f.FRONT_END_BOUND, "containers/0/args/-", "--api-server-count=4"),
         (f.PREFILL_INTERFERENCE, "containers/0/args/-", "--max-num-batched-tokens=2048"),
         (f.LORA_THRASH, "containers/0/args/-", "--max-loras=8"),
+        (f.SPECULATION_DECAY, "containers/0/args/-", "--speculative-config=None"),
         (f.STREAMS_CUT, "terminationGracePeriodSeconds", 600),
         (f.PROBE_KILL, "containers/0/livenessProbe/timeoutSeconds", 15),
     ],
