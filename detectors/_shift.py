@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from detectors._evidence import span, without
-from estimators.onset import step_time
+from estimators.onset import crossing_time
 from estimators.robust import finite, middle_of
 from estimators.two_windows import compare, trimmed_least, trimmed_most, went_away
 from vocabulary.samples import Array
@@ -56,6 +56,6 @@ def shifted(
         return None
     # The trouble that goes on may be this very shift: only what is over is no part of its story.
     over = [(start, end) for start, end in ill if end < now]
-    moved = step_time(times, without(times, row, over))
+    moved = crossing_time(times, without(times, row, over), found.before, found.after)
     since = moved if moved is not None and moved >= now - 2.0 * recent - 600.0 else now - recent
     return Shift(found.before, found.after, since)

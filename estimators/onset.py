@@ -38,3 +38,19 @@ def step_time(times: Array, values: Array, least: int = 3) -> float | None:
     gain[: least - 1] = -1.0
     gain[size - least :] = -1.0
     return float(times[known[int(np.argmax(gain)) + 1]])
+
+
+def crossing_time(times: Array, values: Array, before: float, after: float) -> float | None:
+    """The moment from which *values* stand at *after* rather than at *before*.
+
+    The maximum of Page's cumulative sum (1954) with the reference half-way between two known
+    levels. A value counts at most as if it were one of them, so that no spike dates anything; and a
+    smaller move long before is none of this one. None where nothing is known, or no level moved.
+    """
+    known = np.flatnonzero(np.isfinite(values))
+    half = (after - before) / 2.0
+    if not known.size or half == 0.0:
+        return None
+    score = np.clip((values[known] - (before + half)) / half, -1.0, 1.0)
+    from_here = np.cumsum(score[::-1])[::-1]
+    return float(times[known[int(np.argmax(from_here))]])

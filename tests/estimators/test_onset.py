@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimators.onset import run_start, step_time
+from estimators.onset import crossing_time, run_start, step_time
 
 TIMES = np.arange(100.0)
 
@@ -36,3 +36,23 @@ def test_a_step_is_dated_to_the_sample(at: int, seed: int) -> None:
 
 def test_too_few_points_have_no_step() -> None:
     assert step_time(TIMES[:5], np.arange(5.0)) is None
+
+
+@pytest.mark.parametrize("after", [0.2, 0.9])
+def test_a_crossing_is_where_the_second_level_begins_and_no_smaller_move_before(
+    after: float,
+) -> None:
+    rng = np.random.default_rng(5)
+    level = np.where(TIMES[40] > TIMES, 0.5, 0.5 + 0.25 * (after - 0.5))  # a small move at 40
+    level = np.where(TIMES[80] > TIMES, level, after)
+    row = level + rng.normal(0.0, 0.03, TIMES.size)
+    row[20] = after * 100.0  # a spike
+    row[85] = np.nan
+    found = crossing_time(TIMES, row, 0.5, after)
+    assert found is not None
+    assert abs(found - TIMES[80]) <= 2 * (TIMES[1] - TIMES[0])
+
+
+def test_nothing_known_and_no_move_have_no_crossing() -> None:
+    assert crossing_time(TIMES, np.full(TIMES.size, np.nan), 0.0, 1.0) is None
+    assert crossing_time(TIMES, np.ones(TIMES.size), 1.0, 1.0) is None
