@@ -119,7 +119,10 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
     f.POD_PENDING: {Reach.SERVICE: (*_OUTAGE, f.SLOW_COLD_START)},
     f.AUTOSCALER_STUCK: {Reach.SERVICE: _SQUEEZED},
     f.SLOW_COLD_START: {Reach.SERVICE: _OUTAGE},
-    f.PROBE_KILL: {Reach.REPLICA: (f.ENGINE_DEAD, f.TARGETS_GONE), Reach.SERVICE: _OUTAGE},
+    f.PROBE_KILL: {
+        Reach.REPLICA: (f.ENGINE_DEAD, f.TARGETS_GONE),
+        Reach.SERVICE: (*_OUTAGE, f.ROUTER_DOWN),  # a route without one ready pod
+    },
     # -- engines
     f.COLLECTIVE_HANG: {
         Reach.REPLICA: (
