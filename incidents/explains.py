@@ -213,7 +213,13 @@ TABLE: dict[FailureMode, dict[Reach, tuple[FailureMode, ...]]] = {
         Reach.SERVICE: (*_OUTAGE, f.PREFILL_INTERFERENCE),
     },
     f.CAPACITY_SHORTAGE: {
-        Reach.SERVICE: (f.KV_EXHAUSTION, f.LATENCY_BURN, f.ERROR_BURST, f.RETRY_STORM),
+        Reach.SERVICE: (  # callers give up on a route that takes too long, as on one that is down
+            f.KV_EXHAUSTION,
+            f.LATENCY_BURN,
+            f.ERROR_BURST,
+            f.RETRY_STORM,
+            f.ROUTER_DOWN,
+        ),
     },
     f.KV_EXHAUSTION: {Reach.SERVICE: (f.LATENCY_BURN, f.ERROR_BURST, f.RETRY_STORM)},
     f.LATENCY_BURN: {Reach.SERVICE: (f.RETRY_STORM, f.ERROR_BURST)},
