@@ -107,13 +107,13 @@ def _columns(past: Past, widths: Array) -> Iterator[tuple[Series, Array]]:
 def anchored(rate: Array, widths: Array, anchor: float) -> Array:
     """A counter's values that reach *anchor* after the last width.
 
-    *rate* per second holds from each moment until the next. Lifted to begin at zero when the
-    anchor is lower than what was counted.
+    *rate* per second holds from each moment until the next. Where more was counted than *anchor*,
+    an earlier process counted the first part, from zero: the end always meets the live counter.
     """
     added = rate * widths
-    before_end = np.cumsum(added[::-1])[::-1]
-    values = anchor - before_end
-    return values - min(0.0, float(values[0]))
+    values = anchor - np.cumsum(added[::-1])[::-1]
+    earlier = values < 0.0
+    return np.where(earlier, np.cumsum(added) - added, values)
 
 
 def _series(metric: Metric, labels: Mapping[str, str], own: Mapping[str, str]) -> Series:

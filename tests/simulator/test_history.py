@@ -173,4 +173,5 @@ def test_history_is_refused_once_the_world_has_moved(new_world: Callable[[int], 
 def test_a_counter_ends_where_it_should() -> None:
     rate, widths = np.array([1.0, 2.0, 3.0]), np.array([10.0, 10.0, 10.0])
     assert anchored(rate, widths, 100.0).tolist() == [40.0, 50.0, 70.0]
-    assert anchored(rate, widths, 5.0).tolist() == [0.0, 10.0, 30.0], "lifted: a reset follows"
+    assert anchored(rate, widths, 45.0).tolist() == [0.0, 10.0, 15.0], "an earlier process before"
+    assert anchored(rate, widths, 5.0).tolist() == [0.0, 10.0, 30.0], "a reset follows"
