@@ -70,8 +70,9 @@ class GrammarStall(Detector):
         row = frame.row(replica=name)
         if row is None:
             return False
-        before = average(span(frame.times, row, float(frame.times[0]), since))
-        return average(span(frame.times, row, since, scene.now)) > self.prompts * before
+        taken = np.where(row > 0.0, row, np.nan)  # hours without a call say nothing of prompts
+        before = average(span(frame.times, taken, float(frame.times[0]), since))
+        return average(span(frame.times, taken, since, scene.now)) > self.prompts * before
 
     def _judge(
         self, scene: Scene, one: Replica, steps: Array, running: Array, inside: Array

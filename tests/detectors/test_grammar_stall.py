@@ -56,7 +56,15 @@ def test_slow_steps_between_are_no_freeze() -> None:
     assert findings(slow) == []
 
 
-@pytest.mark.parametrize(("taken", "told"), [(1000.0, True), (step(ONSET, 1000.0, 2500.0), False)])
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [
+        (1000.0, True),
+        (step(ONSET, 1000.0, 2500.0), False),
+        (step(ONSET - 1800.0, 0.0, 1000.0), True),  # nobody called until half an hour before
+        (step(ONSET, 0.0, 1000.0), True),
+    ],
+)
 def test_steps_that_compute_more_of_prompts_than_before_are_no_freeze(
     taken: Course | float, told: bool
 ) -> None:
